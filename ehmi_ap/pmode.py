@@ -1,0 +1,210 @@
+"""P-Modes: what two access points agreed, as a value; parsed from TOML; and the one a message falls under.
+
+A P-Mode here is the agreement with one partner, good for both directions: outbound it says how to send,
+inbound what to accept. Names are the P-Mode parameters of ebMS3 core appendix D and AS4 1.0 section 3;
+algorithms, token forms, certificates and the profile are words, to which crypto, as4 and profiles give meaning.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ehmi_ap.errors import ProcessingModeMismatch, SubmissionError
+from ehmi_ap.lifecycle import RetryPolicy
+from ehmi_ap.model import AgreementRef, Participant, Party, PartyId, Payload, Service, Submission, UserMessage
+
+EBMS = "http://docs.oasis-open.org/ebxml-msg/ebms/v3.0/ns/core/200704/"
+INITIATOR = EBMS + "initiator"
+RESPONDER = EBMS + "responder"
+DEFAULT_MPC = EBMS + "defaultMPC"
+TEST_SERVICE = EBMS + "service"
+TEST_ACTION = EBMS + "test"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Security:
+    """PMode[].Security: one value for what we send, an allow-list for what we accept (words of crypto.algorithms).
+
+    `encrypt = False` neither encrypts nor demands encryption; it has to be written in the P-Mode.
+    Token forms: bst, pkipath, ski, issuer-serial, thumbprint, x509-ski.
+    """
+
+    sign: str = "rsa-sha256"
+    digest: str = "sha256"
+    sign_token: str = "bst"
+    receipt_token: str = "bst"
+    encrypt: bool = True
+    cipher: str = "aes128-gcm"
+    key_transport: str = "rsa-oaep-sha256-mgf1sha256"
+    encrypt_token: str = "bst"
+    accept_sign: tuple[str, ...] = ("rsa-sha256",)
+    accept_digest: tuple[str, ...] = ("sha256",)
+    accept_cipher: tuple[str, ...] = ("aes128-gcm",)
+    accept_key_transport: tuple[str, ...] = ("rsa-oaep-sha256-mgf1sha256",)
+    accept_token: tuple[str, ...] = ("bst", "pkipath", "ski", "issuer-serial", "thumbprint", "x509-ski")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Budgets on one message of this P-Mode, in bytes unless said otherwise."""
+
+    message_bytes: int = 4 * 1024**3
+    parts: int = 100
+    inflated_bytes: int = 8 * 1024**3
+    inflate_ratio: int = 200  # only beyond the first 4 MiB
+    outbound_parts: int = 28  # WSS4J peers stop at 30 references (design decision 6)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PMode:
+    """The agreement with one partner; `partner` None: any party that satisfies `trust` and `party_binding`.
+
+    `certificate` and `trust` name certificates of the trust store: the partner's own one (used for encryption, and
+    pinned as its signer), and the anchors below which its signer has to stand.
+    """
+
+    name: str
+    us: PartyId
+    partner: PartyId | None
+    service: Service
+    actions: tuple[str, ...]
+    profile: str = "edelivery"
+    agreement: AgreementRef | None = None
+    initiator_role: str = INITIATOR
+    responder_role: str = RESPONDER
+    mpc: str = DEFAULT_MPC
+    url: str | None = None
+    participants: tuple[str, ...] = ()  # C4 identifiers known to live behind the partner
+    certificate: str | None = None
+    trust: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()  # certificate policy OIDs of which the signer's must have all
+    party_binding: str = "certificate"  # certificate | subject-cn | subject-serial | none
+    security: Security = field(default_factory=Security)
+    compress: bool = True
+    four_corner: bool = False  # originalSender and finalRecipient are required
+    party_id_uri: bool = True  # an untyped PartyId or Service has to be a URI (ebMS3 core 5.2.2.4)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    error_status: int = 200  # 200 or 500
+    error_fault: bool = False  # add env:Fault to the Body of an error
+    answer_own_failure: bool = False  # EBMS:0202 instead of HTTP 503 when we fail (conformance G31)
+    notify_consumer: bool = True  # PMode[].ErrorHandling.Report.ProcessErrorNotifyConsumer
+    backend: str | None = None  # who gets what is received; None: the configured default
+    tls_trust: str | None = None  # name of the CA for the partner's HTTPS server; None: system CAs
+    timeout: float = 300.0  # seconds to wait for the answer to one attempt
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a profile's check found in a message; `level` is warn or reject."""
+
+    rule: str
+    level: str
+    what: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addressing:
+    """What a business envelope says about who gets it and what it is."""
+
+    sender: Participant
+    receiver: Participant
+    service: Service
+    action: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """A network's rules: P-Mode values that differ from our defaults, and what it asks of a message.
+
+    `address` reads the routing facts from the leading payload of a submission (None: it has none);
+    `check` judges a message before it is sent and before it is acknowledged.
+    """
+
+    name: str
+    values: Mapping[str, object] = field(default_factory=dict)
+    address: Callable[[Payload], Addressing] | None = None
+    check: Callable[[UserMessage], Sequence[Finding]] | None = None
+
+
+def is_test(service: Service) -> bool:
+    """Whether this is the test service, whatever the action (ebMS3 core 5.2.2.8)."""
+    return service.value == TEST_SERVICE
+
+
+def match_inbound(pmodes: Iterable[PMode], message: UserMessage) -> PMode:
+    """The P-Mode that a received message falls under: parties, roles, service, action, agreement and mpc, exactly.
+
+    Raises:
+        ProcessingModeMismatch: none fits; the text names the first value that no P-Mode has (conformance G06).
+    """
+    candidates = list(pmodes)
+    for what, fits in _INBOUND:
+        remaining = [pmode for pmode in candidates if fits(pmode, message)]
+        if not remaining:
+            raise ProcessingModeMismatch(f"no P-Mode fits the message's {what}")
+        candidates = remaining
+    named = [pmode for pmode in candidates if pmode.partner is not None]
+    return (named or candidates)[0]
+
+
+def _service_fits(pmode: PMode, message: UserMessage) -> bool:
+    return is_test(message.service) or message.service == pmode.service
+
+
+def _action_fits(pmode: PMode, message: UserMessage) -> bool:
+    return is_test(message.service) or message.action in pmode.actions
+
+
+_INBOUND: tuple[tuple[str, Callable[[PMode, UserMessage], bool]], ...] = (
+    ("To party", lambda p, m: m.to.id == p.us),
+    ("From party", lambda p, m: p.partner is None or m.from_.id == p.partner),
+    ("roles", lambda p, m: (m.from_.role, m.to.role) == (p.initiator_role, p.responder_role)),
+    ("service", _service_fits),
+    ("action", _action_fits),
+    ("agreement", lambda p, m: m.agreement == p.agreement),
+    ("mpc", lambda p, m: (m.mpc or DEFAULT_MPC) == p.mpc),
+)
+
+
+def match_outbound(pmodes: Iterable[PMode], submission: Submission) -> PMode:
+    """The P-Mode under which a submission goes out, from what it names.
+
+    Raises:
+        SubmissionError: none fits, or several do; the text says which and what to add.
+    """
+    candidates = list(pmodes)
+    for what, given, fits in _OUTBOUND:
+        if given(submission) is None:
+            continue
+        remaining = [pmode for pmode in candidates if fits(pmode, submission)]
+        if not remaining:
+            raise SubmissionError(
+                f"no P-Mode has the {what} of the submission",
+                fix=f"Correct the {what}, or add a P-Mode that has it (`ehmi-ap partner add`).",
+            )
+        candidates = remaining
+    if len(candidates) > 1:
+        receiver = submission.receiver.value if submission.receiver else None
+        candidates = [p for p in candidates if receiver in p.participants] or candidates
+    if len(candidates) != 1:
+        names = ", ".join(sorted(p.name for p in candidates)) or "none is configured"
+        raise SubmissionError(
+            f"the submission does not say which P-Mode to use: {names}",
+            fix="Name one in `pmode`, or name the partner's PartyId in `to`.",
+        )
+    return candidates[0]
+
+
+_OUTBOUND: tuple[tuple[str, Callable[[Submission], object | None], Callable[[PMode, Submission], bool]], ...] = (
+    ("name", lambda s: s.pmode, lambda p, s: p.name == s.pmode),
+    ("partner", lambda s: s.to, lambda p, s: p.partner == s.to),
+    ("service", lambda s: s.service, lambda p, s: s.service == p.service or is_test(s.service or p.service)),
+    ("action", lambda s: s.action, lambda p, s: s.action in p.actions or is_test(s.service or p.service)),
+    ("agreement", lambda s: s.agreement, lambda p, s: p.agreement == s.agreement),
+)
+
+
+def parties(pmode: PMode, partner: PartyId) -> tuple[Party, Party]:
+    """From and To of what we send under this P-Mode."""
+    return Party(pmode.us, pmode.initiator_role), Party(partner, pmode.responder_role)

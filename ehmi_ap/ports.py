@@ -1,0 +1,241 @@
+"""What the flows need of the outside world. Implemented by store/, net/ and backends/."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from ehmi_ap.body import Spool
+from ehmi_ap.lifecycle import Happening, State
+from ehmi_ap.model import (
+    DeliveryEvent,
+    Direction,
+    MessageId,
+    PartyId,
+    Reference,
+    Signed,
+    Submission,
+    UserMessage,
+    Wire,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A claimed message: ours until its lease runs out. `attempts` counts this one; `key` is the store's row."""
+
+    key: int
+    message: UserMessage
+    pmode: str
+    backend: str
+    attempts: int
+    first_at: datetime  # when it was accepted, received or last re-opened by an operator
+    signed: Signed | None = None  # outbound: what an earlier attempt signed
+    lost_code: str | None = None  # outbound: the EBMS code of the last unsettled attempt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What the store answers to keep(): the reply that goes out, and whether the message was there before."""
+
+    reply: Wire
+    duplicate: bool = False
+    same: bool = True  # False: same MessageId and sender, other digests (design decision 19)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What is known of a message we sent, to judge a signal that names it."""
+
+    key: int
+    message: UserMessage
+    pmode: str
+    backend: str
+    state: State
+    references: tuple[Reference, ...]  # empty: never signed yet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A stored message as faces show it. Payload bodies may be gone (purged): see `payloads_kept`."""
+
+    key: int
+    direction: Direction
+    state: State
+    message: UserMessage
+    pmode: str
+    backend: str
+    attempts: int
+    first_at: datetime
+    changed_at: datetime
+    due: datetime | None
+    has_receipt: bool
+    payloads_kept: bool
+    last_code: str | None = None
+    last_detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """Filters of a list; None is any. `after` is the `key` of the last one of the page before (newest first)."""
+
+    direction: Direction | None = None
+    states: tuple[State, ...] = ()
+    message_id: MessageId | None = None
+    party: str | None = None  # PartyId value of the partner
+    participant: str | None = None  # value of originalSender or finalRecipient
+    conversation_id: str | None = None
+    backend: str | None = None
+    since: datetime | None = None
+    after: int | None = None
+    limit: int = 50
+
+
+class Blobs(Protocol):
+    """Where bodies live while they are written and after they are stored."""
+
+    def spool(self) -> Spool:
+        """A new spool: in memory below a threshold, a file of the store above it."""
+
+
+class Store(Protocol):
+    """Durable state. Every method that writes is one transaction, durable when it returns.
+
+    Bodies made by this store's `Blobs` are adopted, not copied. Raises StoreError when the disk or the
+    database fails; nothing is stored then.
+    """
+
+    async def accept(
+        self,
+        message: UserMessage,
+        *,
+        pmode: str,
+        backend: str,
+        fingerprint: bytes,
+        events: Sequence[DeliveryEvent],
+    ) -> bool:
+        """Keep an outbound message, due at once. False: it is there already with the same fingerprint.
+
+        Raises SubmissionConflict for the same MessageId with another fingerprint.
+        """
+
+    async def keep(
+        self,
+        message: UserMessage,
+        *,
+        pmode: str,
+        backend: str,
+        fingerprint: bytes,
+        reply: Wire,
+        state: State,
+        fetched: bool,
+        events: Sequence[DeliveryEvent],
+        repeated: DeliveryEvent,
+    ) -> Kept:
+        """Keep an inbound message and its receipt in one transaction; return the reply to send.
+
+        The duplicate key is From PartyId (value and type) and MessageId (design decision 22). For a message
+        already kept nothing changes but that the event `repeated` is written, and the reply is the first one.
+        `state` is RECEIVED or, for a test message, ANSWERED; `fetched` says that C4 fetches it itself, so that
+        no deliverer claims it.
+        """
+
+    async def claim(self, direction: Direction, *, now: datetime, lease: float, limit: int) -> Sequence[Job]:
+        """Claim up to `limit` due messages, oldest due first; leases in seconds. Includes those whose lease ran out."""
+
+    async def next_due(self, direction: Direction) -> datetime | None:
+        """When the next unclaimed message becomes due, or a lease runs out."""
+
+    async def keep_signed(self, key: int, signed: Signed) -> None:
+        """Keep what was signed, before its first byte leaves, so that every retry carries the same digests."""
+
+    async def settle(
+        self,
+        key: int,
+        happening: Happening,
+        *,
+        now: datetime,
+        due: datetime | None = None,
+        receipt: Wire | None = None,
+        code: str | None = None,
+        detail: str = "",
+        events: Sequence[DeliveryEvent] = (),
+    ) -> bool:
+        """Apply one row of lifecycle.TRANSITIONS, with its events. False: the state does not allow it (any more)."""
+
+    async def record(self, events: Sequence[DeliveryEvent]) -> None:
+        """Write events that change no state."""
+
+    async def sent(self, message_id: MessageId) -> Sent | None:
+        """What we know of a message we sent."""
+
+    async def find(self, query: Query) -> Sequence[Stored]: ...
+
+    async def get(self, key: int) -> Stored | None: ...
+
+    async def receipt(self, key: int) -> Wire | None:
+        """Outbound: the receipt we got. Inbound: the one we gave."""
+
+    async def events(
+        self,
+        *,
+        after: int = 0,
+        message_id: MessageId | None = None,
+        direction: Direction | None = None,
+        limit: int = 500,
+    ) -> Sequence[DeliveryEvent]:
+        """Events with a seq above `after`, ascending."""
+
+    async def undelivered_events(self, backend: str, *, limit: int) -> Sequence[DeliveryEvent]:
+        """Events that this backend was not told yet, ascending."""
+
+    async def events_delivered(self, backend: str, seqs: Sequence[int]) -> None: ...
+
+    async def purge(self, *, payloads_before: datetime, messages_before: datetime) -> int:
+        """Delete payloads of final messages older than the one, whole final messages older than the other.
+
+        Returns how many messages were touched."""
+
+    async def counts(self) -> Mapping[tuple[Direction, State], int]:
+        """How many messages are in each state, for metrics and health."""
+
+    async def close(self) -> None: ...
+
+
+class Web(Protocol):
+    """HTTP to the peers."""
+
+    async def post(self, url: str, wire: Wire, *, timeout: float, tls_trust: str | None) -> Wire:
+        """POST an AS4 message; the answer whatever its status, bounded. Raises TransportError."""
+
+
+class Backend(Protocol):
+    """C4's side, and C1's for events. Only `deliver` is needed; see docs/how-to/write-a-backend.md.
+
+    `fetches` True: C4 fetches its messages from us (REST inbox), deliver() is never called.
+    """
+
+    fetches: bool
+
+    async def deliver(self, message: UserMessage) -> None:
+        """Hand the message on; returning means that C4 has it durably. Raises BackendError to be called again.
+
+        It is called again after a crash in between: `(message.from_.id, message.message_id)` names the message.
+        """
+
+    async def notify(self, event: DeliveryEvent) -> None:
+        """Tell C1 or C4 what happened to a message of theirs; at least once."""
+
+    async def run(self, submit: "Submit") -> None:
+        """Feed C1's submissions to `submit` until cancelled; return at once if there is nothing to feed."""
+
+
+class Submit(Protocol):
+    """What a backend calls with what C1 wants sent; durable when it returns. Raises SubmissionError."""
+
+    async def __call__(self, submission: Submission) -> MessageId: ...
+
+
+def party_key(party: PartyId) -> str:
+    """One string for a PartyId, for keys and names: type and value, unambiguous."""
+    return f"{len(party.type or '')}:{party.type or ''}:{party.value}"
