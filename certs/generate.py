@@ -1,0 +1,11 @@
+"""Write a throw-away PKI for two access points into certs/generated (see README.md beside this file)."""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ehmi_ap.demo.pki import generate
+
+print(
+    *generate(Path(__file__).parent / "generated", sys.argv[1:] or ["ap-c2", "ap-c3"], now=datetime.now(UTC)), sep="\n"
+)
