@@ -1,0 +1,211 @@
+"""ehmi-ap.toml as a frozen value, and what it points at: keys, certificates and P-Modes.
+
+Rules of this room:
+- Every default is safe: TLS unless `insecure_http = true` is written, no default accepts what is unsigned,
+  unencrypted or not trusted.
+- All mistakes are reported at once, each with its file, its place and what to do (`ConfigError.findings`).
+- Relative paths are relative to the file that names them.
+- Secrets stay out of the TOML: a `Secret` names a file or an environment variable, and its repr shows neither.
+
+`Config.load` reads the settings; `load_agreements` and its four siblings read and write what changes while we run.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le, MinLen
+
+from ehmi_ap.agreements import Agreements
+from ehmi_ap.model import PartyId
+from ehmi_ap.pmode import Profile
+
+Port = Annotated[int, Ge(0), Le(65535)]
+Seconds = Annotated[float, Gt(0)]
+Days = Annotated[int, Ge(0)]
+Text = Annotated[str, MinLen(1)]
+TlsVersion = Literal["1.2", "1.3"]
+Level = Literal["off", "warn", "reject"]
+
+UNREGISTERED = "urn:oasis:names:tc:ebcore:partyid-type:unregistered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """Where a token or password is: the first line of a file, or an environment variable.
+
+    `value` is for programs that build a Config themselves; it is refused in the TOML.
+    """
+
+    file: Path | None = None
+    env: str | None = None
+    value: str | None = field(default=None, repr=False)
+
+    def read(self) -> str:
+        """The secret. Raises ConfigError when the file or the variable is not there, or empty."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """TLS of a listener, or of our connections to peers (conformance CP_TA39)."""
+
+    certificate: Path | None = None  # PEM: ours first, then the intermediates
+    key: Path | None = None  # PEM; None: in the certificate's file
+    key_password: Secret | None = None
+    client_ca: Path | None = None  # listener: demand a client certificate below this CA (mTLS)
+    versions: tuple[TlsVersion, ...] = ("1.2", "1.3")
+    ciphers: tuple[str, ...] = ()  # TLS 1.2 suites by OpenSSL name; empty: ECDHE with AEAD only
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class As4Listener:
+    """Where peers reach us: POST `path`, nothing else."""
+
+    public_url: Text  # what partners are told
+    host: str = "0.0.0.0"  # noqa: S104 - peers come from outside
+    port: Port = 8443
+    path: str = "/as4"
+    tls: Tls | None = None
+    insecure_http: bool = False  # plain HTTP, for tests and behind a TLS terminator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InternalListener:
+    """REST, health and metrics; plain HTTP only on a loopback address or with `insecure_http`."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    tls: Tls | None = None
+    insecure_http: bool = False
+    admin_token: Secret | None = None  # None: no administrator over REST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebClient:
+    """Our own connections to peers. `tls.certificate` is shown to peers that ask for one."""
+
+    tls: Tls = field(default_factory=Tls)
+    connect_timeout: Seconds = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyFile:
+    """A private key with its certificate: PKCS#12, or PEM (both in one file, or the certificate beside it)."""
+
+    file: Path
+    certificate: Path | None = None
+    password: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyFiles:
+    """Our keys. `decryption` empty: the signing key; several: old ones too, while partners change over."""
+
+    signing: KeyFile
+    decryption: tuple[KeyFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendConfig:
+    """One backend: `kind` is its entry point's name; `options` is the rest of its table."""
+
+    kind: Text
+    token: Secret | None = None  # REST: what its programs show
+    options: Mapping[str, object] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long things are kept, in days after a message came to its final state."""
+
+    payload_days: Days = 14
+    failed_payload_days: Days = 60
+    message_days: Annotated[int, Ge(30)] = 180  # header, events and receipt; holds the duplicate key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workers:
+    """How much is done at a time; `lease` is how many seconds a crashed worker's message waits to be taken up again."""
+
+    send: Annotated[int, Ge(1), Le(256)] = 8
+    deliver: Annotated[int, Ge(1), Le(256)] = 4
+    lease: Annotated[float, Ge(10)] = 900.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpLimits:
+    """Budgets on one HTTP request, before a P-Mode is known."""
+
+    message_bytes: Annotated[int, Ge(1024)] = 4 * 1024**3
+    idle_timeout: Seconds = 60.0  # seconds without a byte of the body
+    total_timeout: Seconds = 3600.0  # seconds for the whole body
+    requests: Annotated[int, Ge(1)] = 64  # in progress at a time; more wait for their turn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "text"] = "json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything ehmi-ap.toml says. `home` is the folder of that file; every path is absolute."""
+
+    home: Path
+    party: PartyId
+    domain: Text  # the right side of our MessageIds
+    as4: As4Listener
+    keys: KeyFiles
+    internal: InternalListener = field(default_factory=InternalListener)
+    web: WebClient = field(default_factory=WebClient)
+    trust: Path = Path("trust")  # folder of *.pem
+    pmodes: Path = Path("pmodes")  # folder of *.toml
+    store: Path = Path("data")  # folder of the database and the payloads
+    backends: Mapping[str, BackendConfig] = field(default_factory=dict)
+    default_backend: str | None = None  # may be left out where there is only one
+    checks: Mapping[str, Level] = field(default_factory=dict)  # profile rule id -> level
+    retention: Retention = field(default_factory=Retention)
+    workers: Workers = field(default_factory=Workers)
+    limits: HttpLimits = field(default_factory=HttpLimits)
+    log: Log = field(default_factory=Log)
+
+    @classmethod
+    def load(cls, path: Path) -> "Config":
+        """Read ehmi-ap.toml. Raises ConfigError with all findings."""
+        raise NotImplementedError
+
+    def profiles(self) -> Mapping[str, Profile]:
+        """The networks' profiles by name, with the levels of `checks` applied."""
+        raise NotImplementedError
+
+    def tokens(self) -> Mapping[str, str]:
+        """Backend name -> the token that its programs show. Raises ConfigError."""
+        raise NotImplementedError
+
+
+def load_agreements(config: Config) -> Agreements:
+    """Keys, trust/*.pem and pmodes/*.toml. Raises ConfigError with all findings."""
+    raise NotImplementedError
+
+
+def put_pmode(config: Config, name: str, table: Mapping[str, object]) -> Agreements:
+    """Write pmodes/`name`.toml, if all P-Modes are right with it. Raises ConfigError."""
+    raise NotImplementedError
+
+
+def delete_pmode(config: Config, name: str) -> Agreements:
+    """Delete pmodes/`name`.toml. Raises NotFound, ConfigError."""
+    raise NotImplementedError
+
+
+def put_certificate(config: Config, name: str, data: bytes) -> Agreements:
+    """Write trust/`name`.pem from PEM or DER, if all is right with it. Raises ConfigError."""
+    raise NotImplementedError
+
+
+def delete_certificate(config: Config, name: str) -> Agreements:
+    """Delete trust/`name`.pem, if no P-Mode names it. Raises NotFound, ConfigError."""
+    raise NotImplementedError
