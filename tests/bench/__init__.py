@@ -1,0 +1,1 @@
+"""Benchmarks, run by `make bench`; figures come from here and never from a timed test."""
