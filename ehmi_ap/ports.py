@@ -1,6 +1,6 @@
 """What the flows need of the outside world. Implemented by store/, net/ and backends/."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -140,11 +140,20 @@ class Store(Protocol):
         no deliverer claims it.
         """
 
-    async def claim(self, direction: Direction, *, now: datetime, lease: float, limit: int) -> Sequence[Job]:
-        """Claim up to `limit` due messages, oldest due first; leases in seconds. Includes those whose lease ran out."""
+    async def claim(
+        self, direction: Direction, *, now: datetime, lease: float, limit: int, pass_over: Collection[str] = ()
+    ) -> Sequence[Job]:
+        """Claim up to `limit` due messages, oldest due first; leases in seconds. Includes those whose lease ran out.
 
-    async def next_due(self, direction: Direction) -> datetime | None:
-        """When the next unclaimed message becomes due, or a lease runs out."""
+        `pass_over` names P-Modes (outbound) or backends (inbound) whose messages are left alone this time: they
+        have enough in flight, and one slow partner must not hold up the others.
+        """
+
+    async def next_due(self, direction: Direction, *, pass_over: Collection[str] = ()) -> datetime | None:
+        """When the next unclaimed message becomes due, or a lease runs out; `pass_over` as in claim()."""
+
+    async def renew(self, keys: Collection[int], *, now: datetime, lease: float) -> None:
+        """Prolong the leases of messages still being worked on (states SENDING, DELIVERING) to `now` + `lease` seconds."""
 
     async def keep_signed(self, key: int, signed: Signed) -> None:
         """Keep what was signed, before its first byte leaves, so that every retry carries the same digests."""
