@@ -153,7 +153,7 @@ class Store(Protocol):
         """When the next unclaimed message becomes due, or a lease runs out; `pass_over` as in claim()."""
 
     async def renew(self, keys: Collection[int], *, now: datetime, lease: float) -> None:
-        """Prolong the leases of messages still being worked on (states SENDING, DELIVERING) to `now` + `lease` seconds."""
+        """Prolong the leases of messages still worked on (states SENDING, DELIVERING) to `now` + `lease` seconds."""
 
     async def keep_signed(self, key: int, signed: Signed) -> None:
         """Keep what was signed, before its first byte leaves, so that every retry carries the same digests."""
