@@ -1,14 +1,47 @@
 """Reading eb:Messaging: its schema, order and multiplicity, and the values in it (as4-wire 2; ebMS3 core 5.2).
 
-STUB in the making: signatures are final, bodies follow.
+The rules of this room:
+
+- The schema is checked by this code, element by element, in schema order; there is no XSD at run time.
+- A value is the whole text of an element that has no children. A comment inside a value is refused, because
+  readers disagree about it (as4-wire 6.4); comments between elements are legal and outside every digest (9.44).
+- White space around a value is dropped. Nothing else is normalised: ids and types are compared exactly.
+- Extension elements of other namespaces are taken where the schema has ``xsd:any``, and nowhere else.
 """
 
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 from lxml import etree
 
-from ehmi_ap.model import ErrorSignal, MessageId, Property, Reference, UserMessage
+from ehmi_ap.as4.names import (
+    CHARACTER_SET_PROPERTY,
+    COMPRESSION_TYPE_PROPERTY,
+    DS,
+    EB,
+    EBBP,
+    GZIP_TYPE,
+    MIME_TYPE_PROPERTY,
+    qname,
+)
+from ehmi_ap.crypto.c14n import canonical
+from ehmi_ap.errors import InvalidHeader, ValueInconsistent
+from ehmi_ap.model import (
+    AgreementRef,
+    ErrorSignal,
+    MessageId,
+    Party,
+    PartyId,
+    Property,
+    Reference,
+    Service,
+    UserMessage,
+)
+from ehmi_ap.pmode import DEFAULT_MPC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +87,29 @@ class Header:
 def read_messaging(messaging: etree._Element) -> Header:
     """Read eb:Messaging strictly by schema, and refuse comments inside values.
 
+    The MessageId form (RFC 2822, ebMS3 core 5.2.2.1) is asked of user messages only: a signal answers, and an
+    answer with an odd id of its own is still an answer.
+
     Raises:
         InvalidHeader (0009): schema, order, multiplicity, MessageId or Timestamp form, a comment inside a value,
             no message at all or two of a kind.
         ValueInconsistent (0003): two PartyIds, a bad CharacterSet, an unknown CompressionType, or one without MimeType.
     """
-    raise NotImplementedError
+    _attributes(messaging, "id")
+    user: list[UserHeader] = []
+    signals: list[SignalHeader] = []
+    for child in _children(messaging):
+        if child.tag == _eb("UserMessage"):
+            user.append(_user_message(child))
+        elif child.tag == _eb("SignalMessage"):
+            signals.append(_signal_message(child))
+        else:
+            _foreign(child)
+    if not user and not signals:
+        raise InvalidHeader("eb:Messaging holds no message")
+    if len(user) > 1 or len(signals) > 1:
+        raise InvalidHeader(f"eb:Messaging holds {len(user)} user messages and {len(signals)} signals, not one")
+    return Header(user=tuple(user), signals=tuple(signals))
 
 
 def check_party_ids(header: UserHeader) -> None:
@@ -67,4 +117,381 @@ def check_party_ids(header: UserHeader) -> None:
 
     Raises ValueInconsistent (0003).
     """
-    raise NotImplementedError
+    message = header.message
+    untyped = [
+        ("From/PartyId", message.from_.id),
+        ("To/PartyId", message.to.id),
+        ("Service", message.service),
+    ]
+    for what, item in untyped:
+        if item.type is None and not _URI.fullmatch(item.value):
+            raise ValueInconsistent(f"eb:{what} has no @type and is no URI")
+
+
+# -- eb:UserMessage
+
+
+def _user_message(element: etree._Element) -> UserHeader:
+    _attributes(element, "mpc")
+    at = _Cursor(element)
+    info = _message_info(at.required("MessageInfo"))
+    if not _MESSAGE_ID.fullmatch(info.message_id):
+        raise InvalidHeader("eb:MessageId is no RFC 2822 msg-id without angle brackets")
+    parties = _Cursor(at.required("PartyInfo"))
+    from_ = _party(parties.required("From"))
+    to = _party(parties.required("To"))
+    parties.end()
+    agreement, service, action, conversation_id = _collaboration(at.required("CollaborationInfo"))
+    properties = at.optional("MessageProperties")
+    payload_info = at.optional("PayloadInfo")
+    at.end(foreign=True)
+    message = UserMessage(
+        message_id=info.message_id,
+        timestamp=info.timestamp,
+        ref_to=info.ref_to,
+        mpc=_attribute(element, "mpc"),
+        from_=from_,
+        to=to,
+        agreement=agreement,
+        service=service,
+        action=action,
+        conversation_id=conversation_id,
+        properties=() if properties is None else tuple(_properties(properties)),
+        payloads=(),
+    )
+    return UserHeader(message=message, parts=() if payload_info is None else tuple(_part_infos(payload_info)))
+
+
+@dataclass(frozen=True, slots=True)
+class _MessageInfo:
+    timestamp: datetime
+    message_id: MessageId
+    ref_to: MessageId | None
+
+
+def _message_info(element: etree._Element) -> _MessageInfo:
+    _attributes(element)
+    at = _Cursor(element)
+    timestamp = read_timestamp(_value(at.required("Timestamp")))
+    message_id = MessageId(_filled(at.required("MessageId")))
+    ref = at.optional("RefToMessageId")
+    at.end()
+    return _MessageInfo(timestamp, message_id, None if ref is None else MessageId(_filled(ref)))
+
+
+def _party(element: etree._Element) -> Party:
+    at = _Cursor(element)
+    ids = at.some("PartyId")
+    role = _filled(at.required("Role"))
+    at.end()
+    if len(ids) > 1:
+        raise ValueInconsistent(f"eb:{_local(element)} has {len(ids)} PartyIds; eDelivery allows one")
+    _attributes(ids[0], "type")
+    return Party(PartyId(_filled(ids[0]), _attribute(ids[0], "type")), role)
+
+
+def _collaboration(element: etree._Element) -> tuple[AgreementRef | None, Service, str, str]:
+    at = _Cursor(element)
+    agreement = at.optional("AgreementRef")
+    service = at.required("Service")
+    action = _filled(at.required("Action"))
+    conversation_id = _value(at.required("ConversationId"))  # may be empty (ENTSOG; as4-wire 9.35)
+    at.end()
+    _attributes(service, "type")
+    agreed = None
+    if agreement is not None:
+        _attributes(agreement, "type", "pmode")  # @pmode is a hint that we do not take (as4-wire 2.2)
+        agreed = AgreementRef(_filled(agreement), _attribute(agreement, "type"))
+    return agreed, Service(_filled(service), _attribute(service, "type")), action, conversation_id
+
+
+def _properties(element: etree._Element) -> Iterator[Property]:
+    at = _Cursor(element)
+    for item in at.some("Property"):
+        _attributes(item, "name", "type")
+        name = _attribute(item, "name")
+        if name is None:
+            raise InvalidHeader("an eb:Property has no @name")
+        yield Property(name, _value(item), _attribute(item, "type"))
+    at.end()
+
+
+def _part_infos(element: etree._Element) -> Iterator[PartInfo]:
+    at = _Cursor(element)
+    for part in at.some("PartInfo"):
+        _attributes(part, "href")
+        inside = _Cursor(part)
+        schema = inside.optional("Schema")
+        if schema is not None:
+            _attributes(schema, "location", "version", "namespace")
+        inside.optional("Description")
+        properties = inside.optional("PartProperties")
+        inside.end()
+        given = () if properties is None else tuple(_properties(properties))
+        yield _part_info(_attribute(part, "href"), given)
+    at.end()
+
+
+def _part_info(href: str | None, given: Iterable[Property]) -> PartInfo:
+    """Tell the three properties that AS4 gives meaning to from the rest (AS4 1.0 3.1; as4-wire 2.2)."""
+    named: dict[str, str] = {}
+    rest: list[Property] = []
+    for item in given:
+        if item.name not in _NAMED:
+            rest.append(item)
+        elif item.name in named:
+            raise ValueInconsistent(f"a PartInfo has the property {item.name} twice")
+        else:
+            named[item.name] = item.value
+    mime_type = named.get(MIME_TYPE_PROPERTY) or None
+    character_set = named.get(CHARACTER_SET_PROPERTY)
+    compression = named.get(COMPRESSION_TYPE_PROPERTY)
+    if compression is not None and compression != GZIP_TYPE:
+        raise ValueInconsistent("a PartInfo has a CompressionType other than application/gzip")
+    if compression is not None and mime_type is None:
+        raise ValueInconsistent("a PartInfo has a CompressionType but no MimeType")
+    if character_set is not None and not _CHARACTER_SET.fullmatch(character_set):
+        raise ValueInconsistent("a PartInfo has a CharacterSet that is no character set name")
+    return PartInfo(
+        href=href, mime_type=mime_type, character_set=character_set, compression=compression, properties=tuple(rest)
+    )
+
+
+# -- eb:SignalMessage
+
+
+def _signal_message(element: etree._Element) -> SignalHeader:
+    _attributes(element)
+    at = _Cursor(element)
+    info = _message_info(at.required("MessageInfo"))
+    pull = at.optional("PullRequest")
+    receipt = at.optional("Receipt")
+    errors = at.many("Error")
+    at.end(foreign=True)
+    if pull is None and receipt is None and not errors:
+        raise InvalidHeader("eb:SignalMessage holds no PullRequest, Receipt or Error")
+    return SignalHeader(
+        message_id=info.message_id,
+        timestamp=info.timestamp,
+        ref_to=info.ref_to,
+        is_receipt=receipt is not None,
+        references=None if receipt is None else _receipt(receipt),
+        errors=tuple(_error(error, info.ref_to) for error in errors),
+        pull_mpc=None if pull is None else (_attribute(pull, "mpc") or DEFAULT_MPC),
+    )
+
+
+def _receipt(element: etree._Element) -> tuple[Reference, ...] | None:
+    """The ds:References of the NonRepudiationInformation; foreign children beside it are no fault (as4-wire 5.1)."""
+    _attributes(element)
+    children = _children(element)
+    if not children:
+        raise InvalidHeader("eb:Receipt is empty")
+    found = [child for child in children if child.tag == qname(EBBP, "NonRepudiationInformation")]
+    if len(found) > 1:
+        raise InvalidHeader("eb:Receipt holds two NonRepudiationInformation elements")
+    if not found:
+        return None
+    references: list[Reference] = []
+    for part in _children(found[0]):
+        if part.tag != qname(EBBP, "MessagePartNRInformation"):
+            raise InvalidHeader("NonRepudiationInformation holds something other than MessagePartNRInformation")
+        inner = _children(part)
+        if len(inner) != 1 or inner[0].tag != qname(DS, "Reference"):
+            return None  # a MessagePartIdentifier names a part, but proves nothing about it
+        references.append(_reference(inner[0]))
+    return tuple(references) or None
+
+
+def _reference(element: etree._Element) -> Reference:
+    """A ds:Reference that a receipt repeats. Room for the exact copy only: algorithms are compared, not used."""
+    at = _Cursor(element, DS)
+    transforms = at.optional("Transforms")
+    method = at.required("DigestMethod")
+    value = at.required("DigestValue")
+    at.end()
+    listed = [] if transforms is None else _Cursor(transforms, DS).some("Transform")
+    try:
+        digest = base64.b64decode("".join(_value(value).split()), validate=True)
+    except binascii.Error:
+        raise InvalidHeader("a ds:DigestValue in the receipt is not base64") from None
+    return Reference(
+        uri=element.get("URI", ""),
+        digest_method=method.get("Algorithm", ""),
+        digest=digest,
+        transforms=tuple(transform.get("Algorithm", "") for transform in listed),
+        xml=canonical(element),
+    )
+
+
+def _error(element: etree._Element, ref_to: MessageId | None) -> ErrorSignal:
+    """eb:Error (ebMS3 core 6.2). Severity is normalised by code: peers write error, fatal, or 0006 as a failure."""
+    _attributes(element, *_ERROR_ATTRIBUTES)
+    code = element.get("errorCode", "").strip()
+    if not code:
+        raise InvalidHeader("an eb:Error has no @errorCode")
+    at = _Cursor(element)
+    description = at.optional("Description")
+    detail = at.optional("ErrorDetail")
+    at.end(foreign=True)
+    named = element.get("refToMessageInError", "").strip()
+    return ErrorSignal(
+        code=code,
+        severity=_severity(code, element.get("severity", "")),
+        ref_to=MessageId(named) if named else ref_to,
+        short=element.get("shortDescription", ""),
+        category=element.get("category", ""),
+        origin=element.get("origin", ""),
+        description="" if description is None else _value(description),
+        detail="" if detail is None else _value(detail),
+    )
+
+
+def _severity(code: str, written: str) -> str:
+    if code == "EBMS:0006":
+        return "warning"
+    return "warning" if written.strip().lower() == "warning" else "failure"
+
+
+# -- values
+
+
+def read_timestamp(text: str) -> datetime:
+    """An xsd:dateTime as UTC: with Z, with an offset, or without a zone (then it is UTC); any fraction (as4-wire 2.2).
+
+    Raises InvalidHeader.
+    """
+    match = _TIMESTAMP.fullmatch(text)
+    if match is None:
+        raise InvalidHeader("an eb:Timestamp is no xsd:dateTime")
+    fraction = int((match["fraction"] or "0")[:6].ljust(6, "0"))
+    zone = UTC
+    if match["sign"]:
+        offset = timedelta(hours=int(match["hours"]), minutes=int(match["minutes"]))
+        zone = timezone(-offset if match["sign"] == "-" else offset) if offset <= timedelta(hours=14) else None
+    try:
+        numbers = [int(match[name]) for name in ("year", "month", "day", "hour", "minute", "second")]
+        return datetime(*numbers, fraction, zone).astimezone(UTC) if zone else _no_such_time()
+    except (ValueError, OverflowError):
+        return _no_such_time()
+
+
+def _no_such_time() -> datetime:
+    raise InvalidHeader("an eb:Timestamp names a time that does not exist")
+
+
+def _value(element: etree._Element) -> str:
+    """The text of an element without children; a comment in it would let two readers see two values."""
+    if len(element):
+        what = "a comment" if element[0].tag is etree.Comment else "an element"
+        raise InvalidHeader(f"{what} inside the value of {_local(element)}")
+    return (element.text or "").strip(_SPACE)
+
+
+def _filled(element: etree._Element) -> str:
+    value = _value(element)
+    if not value:
+        raise InvalidHeader(f"{_local(element)} is empty")
+    return value
+
+
+def _attribute(element: etree._Element, name: str) -> str | None:
+    value = element.get(name)
+    if value is None:
+        return None
+    if not value.strip(_SPACE):
+        raise InvalidHeader(f"@{name} of {_local(element)} is empty")
+    return value.strip(_SPACE)
+
+
+def _attributes(element: etree._Element, *allowed: str) -> None:
+    """Refuse unqualified attributes that the schema does not know; those of other namespaces pass."""
+    for name in element.attrib:
+        if not str(name).startswith("{") and name not in allowed:
+            raise InvalidHeader(f"{_local(element)} has an attribute that the schema does not know")
+
+
+# -- elements
+
+
+def _children(element: etree._Element) -> list[etree._Element]:
+    """The child elements, when there is nothing else but white space and comments."""
+    children: list[etree._Element] = []
+    texts = [element.text]
+    for child in element:
+        texts.append(child.tail)
+        if child.tag is not etree.Comment:
+            children.append(child)
+    if any(text and text.strip(_SPACE) for text in texts):
+        raise InvalidHeader(f"{_local(element)} holds text between its elements")
+    return children
+
+
+def _foreign(element: etree._Element) -> None:
+    if str(element.tag).startswith((f"{{{EB}}}", "{}")) or not str(element.tag).startswith("{"):
+        raise InvalidHeader(f"{_local(element)} does not belong there")
+
+
+class _Cursor:
+    """The children of an element, taken in schema order."""
+
+    def __init__(self, parent: etree._Element, namespace: str = EB) -> None:
+        self._parent = parent
+        self._namespace = namespace
+        self._left = _children(parent)
+        self._left.reverse()
+
+    def optional(self, local: str) -> etree._Element | None:
+        if self._left and self._left[-1].tag == qname(self._namespace, local):
+            return self._left.pop()
+        return None
+
+    def required(self, local: str) -> etree._Element:
+        element = self.optional(local)
+        if element is None:
+            raise InvalidHeader(f"{_local(self._parent)} lacks {local}, or has it out of order")
+        return element
+
+    def many(self, local: str) -> list[etree._Element]:
+        found: list[etree._Element] = []
+        while (element := self.optional(local)) is not None:
+            found.append(element)
+        return found
+
+    def some(self, local: str) -> list[etree._Element]:
+        return [self.required(local), *self.many(local)]
+
+    def end(self, *, foreign: bool = False) -> None:
+        for element in self._left:
+            if not foreign:
+                raise InvalidHeader(f"{_local(element)} does not belong there in {_local(self._parent)}")
+            _foreign(element)
+
+
+def _local(element: etree._Element) -> str:
+    """The local name for a message; names are the peer's, so only plain ones are repeated."""
+    name = str(element.tag).rpartition("}")[2]
+    return name if _PLAIN_NAME.fullmatch(name) else "an element"
+
+
+def _eb(local: str) -> str:
+    return qname(EB, local)
+
+
+_SPACE = " \t\r\n"
+_NAMED = (MIME_TYPE_PROPERTY, CHARACTER_SET_PROPERTY, COMPRESSION_TYPE_PROPERTY)
+_ERROR_ATTRIBUTES = ("category", "errorCode", "origin", "severity", "shortDescription", "refToMessageInError")
+_PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}")
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+")
+_CHARACTER_SET = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_DOT_ATOM = rf"{_ATOM}(?:\.{_ATOM})*"
+_MESSAGE_ID = re.compile(  # RFC 2822 3.6.4
+    rf'(?:{_DOT_ATOM}|"(?:[\x21\x23-\x5b\x5d-\x7e]|\\[\x21-\x7e])*")'
+    rf"@(?:{_DOT_ATOM}|\[(?:[\x21-\x5a\x5e-\x7e]|\\[\x21-\x7e])*\])"
+)
+_TIMESTAMP = re.compile(
+    r"(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})"
+    r"T(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})(?:\.(?P<fraction>[0-9]{1,32}))?"
+    r"(?:Z|(?P<sign>[+-])(?P<hours>[0-9]{2}):(?P<minutes>[0-9]{2}))?"
+)
