@@ -1,0 +1,38 @@
+"""What the flows are given: the ports, the agreements of the moment, a clock, ids and chance."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from ehmi_ap.agreements import Agreements
+from ehmi_ap.lifecycle import RetryPolicy
+from ehmi_ap.model import MessageId, PartyId
+from ehmi_ap.pmode import Profile
+from ehmi_ap.ports import Backend, Blobs, Store, Web
+
+DELIVERY = RetryPolicy(first_wait=5.0, factor=2.0, longest_wait=600.0, jitter=0.2, window=7 * 86400.0)
+"""How long C4 is asked again: its system may be down over a weekend, and nobody else holds the message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """The outside world of one access point.
+
+    `agreements` is asked anew for each message, so that a change is effective at once. `now` is aware, in UTC;
+    `new_id` gives a MessageId of our domain; `chance` draws from [0, 1).
+    """
+
+    store: Store
+    blobs: Blobs
+    web: Web
+    backends: Mapping[str, Backend]
+    default_backend: str
+    agreements: Callable[[], Agreements]
+    profiles: Mapping[str, Profile]
+    us: PartyId
+    domain: str
+    now: Callable[[], datetime]
+    new_id: Callable[[], MessageId]
+    chance: Callable[[], float]
+    delivery: RetryPolicy = DELIVERY
+    delivery_timeout: float = 600.0  # seconds that one call of a backend may take
