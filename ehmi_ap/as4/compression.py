@@ -10,13 +10,14 @@ from typing import Any
 from ehmi_ap.body import CHUNK
 from ehmi_ap.errors import DecompressionFailure
 
+_fast: Any
+_ERRORS: tuple[type[Exception], ...]
 try:
-    from isal import isal_zlib as _fast
-
-    _ERRORS: tuple[type[Exception], ...] = (zlib.error, _fast.error)
+    from isal import isal_zlib
 except ImportError:  # pragma: no cover - a platform without wheels of isal
-    _fast = zlib
-    _ERRORS = (zlib.error,)
+    _fast, _ERRORS = zlib, (zlib.error,)
+else:
+    _fast, _ERRORS = isal_zlib, (zlib.error, isal_zlib.error)
 
 _GZIP = 31
 """wbits: a 32 KiB window in a gzip wrapper, whose header has mtime 0."""
@@ -83,14 +84,14 @@ class Gunzip:
     """
 
     def __init__(self, max_bytes: int, max_ratio: int = 200) -> None:
-        self._inflate = _fast.decompressobj(wbits=_GZIP)
+        self._inflate: Any = _fast.decompressobj(wbits=_GZIP)
         self._max_bytes = max_bytes
         self._max_ratio = max_ratio
         self._read = 0
         self._written = 0
 
     def feed(self, data: bytes | bytearray | memoryview) -> Iterator[bytes]:
-        """Inflated chunks of at most CHUNK. Raises DecompressionFailure (0303); must be exhausted before the next feed."""
+        """Inflated chunks of at most CHUNK; to be exhausted before the next feed. Raises DecompressionFailure (0303)."""
         if not len(data):
             return
         self._read += len(data)

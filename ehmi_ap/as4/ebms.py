@@ -118,7 +118,7 @@ def check_party_ids(header: UserHeader) -> None:
     Raises ValueInconsistent (0003).
     """
     message = header.message
-    untyped = [
+    untyped: list[tuple[str, PartyId | Service]] = [
         ("From/PartyId", message.from_.id),
         ("To/PartyId", message.to.id),
         ("Service", message.service),
@@ -365,25 +365,19 @@ def read_timestamp(text: str) -> datetime:
     if match is None:
         raise InvalidHeader("an eb:Timestamp is no xsd:dateTime")
     fraction = int((match["fraction"] or "0")[:6].ljust(6, "0"))
-    zone = UTC
-    if match["sign"]:
-        offset = timedelta(hours=int(match["hours"]), minutes=int(match["minutes"]))
-        zone = timezone(-offset if match["sign"] == "-" else offset) if offset <= timedelta(hours=14) else None
+    offset = timedelta(hours=int(match["hours"] or 0), minutes=int(match["minutes"] or 0))
+    year, month, day, hour, minute, second = (int(number) for number in match.groups()[:6])
     try:
-        numbers = [int(match[name]) for name in ("year", "month", "day", "hour", "minute", "second")]
-        return datetime(*numbers, fraction, zone).astimezone(UTC) if zone else _no_such_time()
+        zone = timezone(-offset if match["sign"] == "-" else offset)
+        return datetime(year, month, day, hour, minute, second, fraction, zone).astimezone(UTC)
     except (ValueError, OverflowError):
-        return _no_such_time()
-
-
-def _no_such_time() -> datetime:
-    raise InvalidHeader("an eb:Timestamp names a time that does not exist")
+        raise InvalidHeader("an eb:Timestamp names a time that does not exist") from None
 
 
 def _value(element: etree._Element) -> str:
     """The text of an element without children; a comment in it would let two readers see two values."""
     if len(element):
-        what = "a comment" if element[0].tag is etree.Comment else "an element"
+        what = "a comment" if isinstance(element[0], etree._Comment) else "an element"
         raise InvalidHeader(f"{what} inside the value of {_local(element)}")
     return (element.text or "").strip(_SPACE)
 
@@ -420,7 +414,7 @@ def _children(element: etree._Element) -> list[etree._Element]:
     texts = [element.text]
     for child in element:
         texts.append(child.tail)
-        if child.tag is not etree.Comment:
+        if not isinstance(child, etree._Comment):
             children.append(child)
     if any(text and text.strip(_SPACE) for text in texts):
         raise InvalidHeader(f"{_local(element)} holds text between its elements")

@@ -46,7 +46,10 @@ def write_user_message(message: UserMessage, parts: Sequence[PartInfo], wsu_id: 
 
 
 def write_receipt(receipt: Receipt, wsu_id: str) -> str:
-    """eb:Messaging with a non-repudiation receipt; each Reference.xml verbatim, one child of eb:Receipt (AS4 1.0 5.1.8)."""
+    """eb:Messaging with a non-repudiation receipt: each Reference.xml verbatim, one child of eb:Receipt.
+
+    AS4 1.0 5.1.8; as4-wire 5.1.
+    """
     copies = [reference.xml.decode() for reference in receipt.references]
     parts = "".join(f"<ebbp:MessagePartNRInformation>{xml}</ebbp:MessagePartNRInformation>" for xml in copies)
     text = _messaging(
@@ -123,7 +126,8 @@ def _properties(name: str, properties: Iterable[Property]) -> str:
 
 def _payload_info(parts: Sequence[PartInfo]) -> str:
     inside = "".join(
-        f"<eb:PartInfo{_attributes(href=part.href)}>{_properties('PartProperties', _all_properties(part))}</eb:PartInfo>"
+        f"<eb:PartInfo{_attributes(href=part.href)}>"
+        f"{_properties('PartProperties', _all_properties(part))}</eb:PartInfo>"
         for part in parts
     )
     return f"<eb:PayloadInfo>{inside}</eb:PayloadInfo>" if inside else ""
@@ -162,8 +166,8 @@ def _fault(code: str, reason: str) -> str:
     )
 
 
-def _element(name: str, value: str, **attributes: str | None) -> str:
-    return f"<eb:{name}{_attributes(**attributes)}>{text(value)}</eb:{name}>"
+def _element(tag: str, value: str, /, **attributes: str | None) -> str:
+    return f"<eb:{tag}{_attributes(**attributes)}>{text(value)}</eb:{tag}>"
 
 
 def _attributes(**attributes: str | None) -> str:

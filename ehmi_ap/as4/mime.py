@@ -12,6 +12,7 @@ Reading finds the delimiters in one pass over the body and makes every part a sl
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from urllib.parse import unquote
 
 from ehmi_ap.as4.names import MULTIPART_TYPE, SOAP_CONTENT_TYPE, SOAP_TYPE
@@ -159,9 +160,7 @@ class _Delimiter:
 
 def _multipart(body: Body, boundary: bytes, start: str | None, limits: MimeLimits) -> list[Part]:
     delimiters = _delimiters(body, boundary, limits)
-    parts = [
-        _part(body, opening.stop, closing, limits) for opening, closing in zip(delimiters, delimiters[1:], strict=False)
-    ]
+    parts = [_part(body, opening.stop, closing, limits) for opening, closing in pairwise(delimiters)]
     if not parts:
         raise HttpRefusal(400, "The multipart body has no part.")
     root = _root(parts, start)

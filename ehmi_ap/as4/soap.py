@@ -126,7 +126,7 @@ def write_envelope(security: str, messaging: str, body: str) -> bytes:
 
 def _elements(parent: etree._Element) -> list[etree._Element]:
     """The child elements; comments between them are legal (as4-wire 9.44)."""
-    return [child for child in parent if child.tag is not etree.Comment]
+    return [child for child in parent if not isinstance(child, etree._Comment)]
 
 
 def _for_us(block: etree._Element) -> bool:
