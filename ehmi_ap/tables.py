@@ -73,7 +73,7 @@ _SENTENCES = {
     "bool_type": "has to be true or false, without quotes",
     "string_type": "has to be text in quotes",
     "path_type": "has to be a path in quotes",
-    "tuple_type": "has to be a list: [\"one\", \"two\"]",
+    "tuple_type": 'has to be a list: ["one", "two"]',
     "dict_type": "has to be a table",
     "dataclass_type": "has to be a table",
     "none_required": "has to be left out",

@@ -40,8 +40,7 @@ def build(name: str, kind: str, table: Mapping[str, object], *, home: Path, doma
     """
     point = kinds().get(kind)
     if point is None:
-        raise ConfigError(
-            [f"ehmi-ap.toml: [backends.{name}] kind: {kind!r} is not installed; use one of {', '.join(sorted(kinds()))}"]
-        )
+        known = ", ".join(sorted(kinds()))
+        raise ConfigError([f"ehmi-ap.toml: [backends.{name}] kind: {kind!r} is not installed; use one of {known}"])
     backend: Backend = point.load().from_config(name, table, home=home, domain=domain)
     return backend

@@ -1,0 +1,1 @@
+"""What is Danish health about it: the ehmiSBDH envelope, its signals, and the delivery status reports."""

@@ -1,0 +1,24 @@
+"""The networks: one value per file. A P-Mode names one, and what the profile fixes is not repeated there."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from ehmi_ap.model import UserMessage
+from ehmi_ap.pmode import Finding, Profile
+from ehmi_ap.profiles import edelivery, ehmi
+
+PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in (edelivery.PROFILE, ehmi.PROFILE)}
+"""Every profile by the name that P-Modes use."""
+
+
+def with_levels(profile: Profile, levels: Mapping[str, str]) -> Profile:
+    """The profile with the level of some rules changed: rule id -> off, warn or reject (design decision 9)."""
+    check = profile.check
+    if check is None or not levels:
+        return profile
+
+    def leveled(message: UserMessage) -> Sequence[Finding]:
+        findings = (replace(found, level=levels.get(found.rule, found.level)) for found in check(message))
+        return tuple(found for found in findings if found.level != "off")
+
+    return replace(profile, check=leveled)

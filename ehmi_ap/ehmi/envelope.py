@@ -1,0 +1,295 @@
+"""A StandardBusinessDocument read as a stream: the facts of its header, and whether its structure is right.
+
+Rules of this room:
+- The document is read to its end (V-1: well-formed, one root, no DTD), but BinaryContent is never held: memory does
+  not grow with it. What an access point decides on stands in the header.
+- Structure (V-2) is checked by a table of our own (design decision 8). Values are trimmed before anything compares
+  them (O-38). BinaryContent is accepted in the SBDH and in the Peppol namespace (O-3).
+- A comment within a value is refused: readers disagree on what the value then is.
+- A scope's value may be a CPR number: no repr and no finding shows one.
+
+Source: spec/ehmi.md 2.1, 2.2, 2.6; rule ids of 2.7.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from lxml import etree
+
+from ehmi_ap.body import Body
+from ehmi_ap.model import Participant
+from ehmi_ap.pmode import Finding
+
+SBDH = "http://www.unece.org/cefact/namespaces/StandardBusinessDocumentHeader"
+PEPPOL = "http://peppol.eu/xsd/ticc/envelope/1.0"
+
+HEADER_CHARACTERS = 1024 * 1024
+"""Budget for all text outside BinaryContent; an XDS-METADATA scope holds a whole DocumentReference."""
+HEADER_ELEMENTS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One Scope of BusinessScope (ehmi.md 2.4). `value` is its InstanceIdentifier and may be a CPR number."""
+
+    type: str
+    value: str = field(repr=False)
+    identifier: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """The facts of a StandardBusinessDocumentHeader whose structure is right; every text is trimmed."""
+
+    version: str
+    sender: Participant
+    receiver: Participant
+    standard: str
+    type_version: str
+    instance_identifier: str
+    type: str
+    created_at: str  # xs:dateTime
+    scopes: tuple[Scope, ...]
+    mime_type: str  # as BinaryContent declares it
+    encoding: str | None
+
+    def scope(self, kind: str) -> str | None:
+        """The value of the one scope of this type; None when there is none, or more than one."""
+        values = [scope.value for scope in self.scopes if scope.type == kind]
+        return values[0] if len(values) == 1 else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What reading a document came to: a header, or the findings (V-1, V-2) that leave none."""
+
+    header: Header | None
+    findings: tuple[Finding, ...] = ()
+
+
+def read(body: Body) -> Reading:
+    """Read a StandardBusinessDocument to its end, in memory that does not grow with its size (V-1, V-2)."""
+    reader = _Reader()
+    # A parser with a target builds no tree: what the reader does not keep is gone with its chunk.
+    parser = etree.XMLParser(
+        target=reader, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, recover=False
+    )
+    try:
+        for chunk in body.chunks():
+            parser.feed(chunk)
+        parser.close()
+    except _Stop as stop:
+        return Reading(header=None, findings=(stop.finding,))
+    except etree.XMLSyntaxError as error:
+        # libxml2's own text may repeat what it found; the place is enough.
+        line, column = error.position
+        return Reading(header=None, findings=(not_readable(f"not well-formed XML at line {line}, column {column}"),))
+    if reader.findings:
+        return Reading(header=None, findings=tuple(reader.findings))
+    return Reading(header=_header(reader.values, reader.scopes))
+
+
+def not_readable(what: str) -> Finding:
+    """V-1: this is no StandardBusinessDocument at all."""
+    return Finding("V-1", "reject", what, "Send one StandardBusinessDocument: well-formed XML without a DTD.")
+
+
+def _v2(what: str) -> Finding:
+    return Finding(
+        "V-2", "reject", what, "Compare the envelope with the ehmiSBDH 2.0.1 profile, elements in its order."
+    )
+
+
+_ONE, _MAYBE, _MANY = (1, 1), (0, 1), (0, 10_000)
+
+_CHILDREN: Mapping[str, Mapping[str, tuple[int, int]]] = {
+    "": {"StandardBusinessDocument": _ONE},
+    "StandardBusinessDocument": {"StandardBusinessDocumentHeader": _ONE, "BinaryContent": _ONE},
+    "StandardBusinessDocumentHeader": {
+        "HeaderVersion": _ONE,
+        "Sender": _ONE,
+        "Receiver": _ONE,
+        "DocumentIdentification": _ONE,
+        "BusinessScope": _ONE,
+    },
+    "Sender": {"Identifier": _ONE},
+    "Receiver": {"Identifier": _ONE},
+    "DocumentIdentification": {
+        "Standard": _ONE,
+        "TypeVersion": _ONE,
+        "InstanceIdentifier": _ONE,
+        "Type": _ONE,
+        "MultipleType": _MAYBE,
+        "CreationDateAndTime": _ONE,
+    },
+    "BusinessScope": {"Scope": _MANY},
+    "Scope": {
+        "Type": _ONE,
+        "InstanceIdentifier": _ONE,
+        "Identifier": _ONE,
+        "CorrelationInformation": _MANY,
+        "BusinessService": _MANY,
+    },
+    "CorrelationInformation": {
+        "RequestingDocumentCreationDateTime": _ONE,
+        "RequestingDocumentInstanceIdentifier": _ONE,
+        "ExpectedResponseDateTime": _MAYBE,
+    },
+    "BusinessService": {"BusinessServiceName": _ONE, "ServiceTransaction": _ONE},
+    "ServiceTransaction": {},
+}
+"""What may stand in what, in this order, and how often; what is not a key holds text only."""
+
+_PLACE = {"BusinessService": "CorrelationInformation"}
+"""The two kinds of ScopeInformation may stand in any order."""
+
+_DATE_TIME = re.compile(r"-?\d{4,}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?")
+_DATES = ("CreationDateAndTime", "RequestingDocumentCreationDateTime", "ExpectedResponseDateTime")
+_FINDINGS = 20  # more say nothing new
+
+
+class _Stop(Exception):
+    """Reading on makes no sense; `finding` says why. It leaves the parser, never this module."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.rule)
+        self.finding = finding
+
+
+class _Reader:
+    """The parser's target: keeps the header's texts, lets BinaryContent pass, checks the structure."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self.values: dict[str, str] = {}  # path below the root -> text or attribute
+        self.scopes: list[Scope] = []
+        self._path: list[str] = []
+        self._seen: list[list[str]] = [[]]
+        self._text: list[str] = []
+        self._skipping = 0
+        self._elements = 0
+        self._characters = 0
+
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        self._elements += 1
+        if self._elements > HEADER_ELEMENTS:
+            raise _Stop(_v2(f"more than {HEADER_ELEMENTS} elements"))
+        if self._skipping or not self._expected(tag):
+            self._skipping += 1
+            return
+        name = tag.rpartition("}")[2]
+        self._seen[-1].append(name)
+        self._path.append(name)
+        self._seen.append([])
+        self._text = []
+        for key in ("Authority", "mimeType", "encoding"):
+            if key in attributes:
+                self.values["/".join((*self._path[1:], "@" + key))] = attributes[key].strip()
+
+    def _expected(self, tag: str) -> bool:
+        parent = self._path[-1] if self._path else ""
+        namespace, _, name = tag.lstrip("{").rpartition("}")
+        right = namespace == SBDH or (name == "BinaryContent" and namespace == PEPPOL)
+        if right and name in _CHILDREN.get(parent, {}):
+            return True
+        if not self._path:
+            raise _Stop(not_readable("the root is not a StandardBusinessDocument in the SBDH namespace"))
+        self._find(f"{parent} must not hold {_shown(name) if right else _shown(tag)}")
+        return False
+
+    def end(self, _tag: str) -> None:
+        if self._skipping:
+            self._skipping -= 1
+            return
+        name, seen = self._path[-1], self._seen.pop()
+        if name in _CHILDREN:
+            self._check_children(name, seen)
+        elif name != "BinaryContent":
+            self._keep(name, "".join(self._text).strip())
+        self._text = []
+        self._path.pop()
+        if name == "Scope":
+            self._close_scope()
+
+    def _check_children(self, name: str, seen: Sequence[str]) -> None:
+        allowed = _CHILDREN[name]
+        for child, (least, most) in allowed.items():
+            count = seen.count(child)
+            if not least <= count <= most:
+                self._find(f"{name} has {count} {child}" if count else f"{name} has no {child}")
+        places = [_PLACE.get(child, child) for child in seen]
+        order = list(allowed)
+        if places != sorted(places, key=order.index):
+            self._find(f"the elements of {name} are not in their order")
+
+    def _keep(self, name: str, text: str) -> None:
+        self.values["/".join(self._path[1:])] = text
+        if not text:
+            self._find(f"{name} is empty")
+        elif name in _DATES and not _DATE_TIME.fullmatch(text):
+            self._find(f"{name} is not a date and time of the form 2026-09-01T10:00:00+02:00")
+        elif name == "MultipleType" and text != "false":
+            self._find("MultipleType is not false")
+
+    def _close_scope(self) -> None:
+        prefix = "StandardBusinessDocumentHeader/BusinessScope/Scope/"
+        texts = [self.values.pop(prefix + key, "") for key in ("Type", "InstanceIdentifier", "Identifier")]
+        self.scopes.append(Scope(*texts))
+
+    def data(self, text: str) -> None:
+        if not self._path or self._path[-1] == "BinaryContent":
+            return
+        self._characters += len(text)
+        if self._characters > HEADER_CHARACTERS:
+            raise _Stop(_v2(f"more than {HEADER_CHARACTERS} characters of header"))
+        if self._skipping:
+            return
+        if self._path[-1] not in _CHILDREN:
+            self._text.append(text)
+        elif not text.isspace():
+            self._find(f"{self._path[-1]} must not hold text")
+
+    def comment(self, _text: str) -> None:
+        self._interrupted("a comment")
+
+    def pi(self, _target: str, _data: str | None = None) -> None:
+        self._interrupted("a processing instruction")
+
+    def _interrupted(self, what: str) -> None:
+        if self._path and not self._skipping and self._path[-1] not in _CHILDREN:
+            self._find(f"{self._path[-1]} holds {what}")
+
+    def doctype(self, *_identifiers: str | None) -> None:
+        raise _Stop(not_readable("the document has a DTD"))
+
+    def close(self) -> None:
+        if ("BinaryContent/@mimeType" not in self.values) and not self.findings:
+            self._find("BinaryContent has no mimeType")
+
+    def _find(self, what: str) -> None:
+        if len(self.findings) < _FINDINGS:
+            self.findings.append(_v2(what))
+
+
+def _shown(name: str) -> str:
+    """An element's name for a finding: a name cannot be a CPR number, but it can be long."""
+    return name if len(name) <= 120 else name[:120] + "..."
+
+
+def _header(values: Mapping[str, str], scopes: Sequence[Scope]) -> Header:
+    top = "StandardBusinessDocumentHeader/"
+    facts = top + "DocumentIdentification/"
+    return Header(
+        version=values[top + "HeaderVersion"],
+        sender=Participant(values[top + "Sender/Identifier"], values.get(top + "Sender/Identifier/@Authority")),
+        receiver=Participant(values[top + "Receiver/Identifier"], values.get(top + "Receiver/Identifier/@Authority")),
+        standard=values[facts + "Standard"],
+        type_version=values[facts + "TypeVersion"],
+        instance_identifier=values[facts + "InstanceIdentifier"],
+        type=values[facts + "Type"],
+        created_at=values[facts + "CreationDateAndTime"],
+        scopes=tuple(scopes),
+        mime_type=values["BinaryContent/@mimeType"],
+        encoding=values.get("BinaryContent/@encoding"),
+    )
