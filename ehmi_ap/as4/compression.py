@@ -5,7 +5,7 @@ isal does the work where it is installed, zlib elsewhere; which one it is shows 
 
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
 from ehmi_ap.body import CHUNK
 from ehmi_ap.errors import DecompressionFailure
@@ -17,7 +17,7 @@ try:
 except ImportError:  # pragma: no cover - a platform without wheels of isal
     _fast, _ERRORS = zlib, (zlib.error,)
 else:
-    _fast, _ERRORS = isal_zlib, (zlib.error, isal_zlib.error)
+    _fast, _ERRORS = isal_zlib, (zlib.error, cast(type[Exception], isal_zlib.error))
 
 _GZIP = 31
 """wbits: a 32 KiB window in a gzip wrapper, whose header has mtime 0."""
@@ -91,7 +91,7 @@ class Gunzip:
         self._written = 0
 
     def feed(self, data: bytes | bytearray | memoryview) -> Iterator[bytes]:
-        """Inflated chunks of at most CHUNK; to be exhausted before the next feed. Raises DecompressionFailure (0303)."""
+        """Inflated chunks of at most CHUNK, to be exhausted before the next feed. Raises DecompressionFailure."""
         if not len(data):
             return
         self._read += len(data)

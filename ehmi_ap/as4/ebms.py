@@ -28,6 +28,16 @@ from ehmi_ap.as4.names import (
     MIME_TYPE_PROPERTY,
     qname,
 )
+from ehmi_ap.as4.schema import (
+    Cursor,
+    attribute_of,
+    check_attributes,
+    check_foreign,
+    children_of,
+    filled_value,
+    local_name,
+    value_of,
+)
 from ehmi_ap.crypto.c14n import canonical
 from ehmi_ap.errors import InvalidHeader, ValueInconsistent
 from ehmi_ap.model import (
@@ -95,16 +105,16 @@ def read_messaging(messaging: etree._Element) -> Header:
             no message at all or two of a kind.
         ValueInconsistent (0003): two PartyIds, a bad CharacterSet, an unknown CompressionType, or one without MimeType.
     """
-    _attributes(messaging, "id")
+    check_attributes(messaging, "id")
     user: list[UserHeader] = []
     signals: list[SignalHeader] = []
-    for child in _children(messaging):
+    for child in children_of(messaging):
         if child.tag == _eb("UserMessage"):
             user.append(_user_message(child))
         elif child.tag == _eb("SignalMessage"):
             signals.append(_signal_message(child))
         else:
-            _foreign(child)
+            check_foreign(child)
     if not user and not signals:
         raise InvalidHeader("eb:Messaging holds no message")
     if len(user) > 1 or len(signals) > 1:
@@ -132,12 +142,12 @@ def check_party_ids(header: UserHeader) -> None:
 
 
 def _user_message(element: etree._Element) -> UserHeader:
-    _attributes(element, "mpc")
-    at = _Cursor(element)
+    check_attributes(element, "mpc")
+    at = Cursor(element)
     info = _message_info(at.required("MessageInfo"))
     if not _MESSAGE_ID.fullmatch(info.message_id):
         raise InvalidHeader("eb:MessageId is no RFC 2822 msg-id without angle brackets")
-    parties = _Cursor(at.required("PartyInfo"))
+    parties = Cursor(at.required("PartyInfo"))
     from_ = _party(parties.required("From"))
     to = _party(parties.required("To"))
     parties.end()
@@ -149,7 +159,7 @@ def _user_message(element: etree._Element) -> UserHeader:
         message_id=info.message_id,
         timestamp=info.timestamp,
         ref_to=info.ref_to,
-        mpc=_attribute(element, "mpc"),
+        mpc=attribute_of(element, "mpc"),
         from_=from_,
         to=to,
         agreement=agreement,
@@ -170,65 +180,65 @@ class _MessageInfo:
 
 
 def _message_info(element: etree._Element) -> _MessageInfo:
-    _attributes(element)
-    at = _Cursor(element)
-    timestamp = read_timestamp(_value(at.required("Timestamp")))
-    message_id = MessageId(_filled(at.required("MessageId")))
+    check_attributes(element)
+    at = Cursor(element)
+    timestamp = read_timestamp(value_of(at.required("Timestamp")))
+    message_id = MessageId(filled_value(at.required("MessageId")))
     ref = at.optional("RefToMessageId")
     at.end()
-    return _MessageInfo(timestamp, message_id, None if ref is None else MessageId(_filled(ref)))
+    return _MessageInfo(timestamp, message_id, None if ref is None else MessageId(filled_value(ref)))
 
 
 def _party(element: etree._Element) -> Party:
-    at = _Cursor(element)
+    at = Cursor(element)
     ids = at.some("PartyId")
-    role = _filled(at.required("Role"))
+    role = filled_value(at.required("Role"))
     at.end()
     if len(ids) > 1:
-        raise ValueInconsistent(f"eb:{_local(element)} has {len(ids)} PartyIds; eDelivery allows one")
-    _attributes(ids[0], "type")
-    return Party(PartyId(_filled(ids[0]), _attribute(ids[0], "type")), role)
+        raise ValueInconsistent(f"eb:{local_name(element)} has {len(ids)} PartyIds; eDelivery allows one")
+    check_attributes(ids[0], "type")
+    return Party(PartyId(filled_value(ids[0]), attribute_of(ids[0], "type")), role)
 
 
 def _collaboration(element: etree._Element) -> tuple[AgreementRef | None, Service, str, str]:
-    at = _Cursor(element)
+    at = Cursor(element)
     agreement = at.optional("AgreementRef")
     service = at.required("Service")
-    action = _filled(at.required("Action"))
-    conversation_id = _value(at.required("ConversationId"))  # may be empty (ENTSOG; as4-wire 9.35)
+    action = filled_value(at.required("Action"))
+    conversation_id = value_of(at.required("ConversationId"))  # may be empty (ENTSOG; as4-wire 9.35)
     at.end()
-    _attributes(service, "type")
+    check_attributes(service, "type")
     agreed = None
     if agreement is not None:
-        _attributes(agreement, "type", "pmode")  # @pmode is a hint that we do not take (as4-wire 2.2)
-        agreed = AgreementRef(_filled(agreement), _attribute(agreement, "type"))
-    return agreed, Service(_filled(service), _attribute(service, "type")), action, conversation_id
+        check_attributes(agreement, "type", "pmode")  # @pmode is a hint that we do not take (as4-wire 2.2)
+        agreed = AgreementRef(filled_value(agreement), attribute_of(agreement, "type"))
+    return agreed, Service(filled_value(service), attribute_of(service, "type")), action, conversation_id
 
 
 def _properties(element: etree._Element) -> Iterator[Property]:
-    at = _Cursor(element)
+    at = Cursor(element)
     for item in at.some("Property"):
-        _attributes(item, "name", "type")
-        name = _attribute(item, "name")
+        check_attributes(item, "name", "type")
+        name = attribute_of(item, "name")
         if name is None:
             raise InvalidHeader("an eb:Property has no @name")
-        yield Property(name, _value(item), _attribute(item, "type"))
+        yield Property(name, value_of(item), attribute_of(item, "type"))
     at.end()
 
 
 def _part_infos(element: etree._Element) -> Iterator[PartInfo]:
-    at = _Cursor(element)
+    at = Cursor(element)
     for part in at.some("PartInfo"):
-        _attributes(part, "href")
-        inside = _Cursor(part)
+        check_attributes(part, "href")
+        inside = Cursor(part)
         schema = inside.optional("Schema")
         if schema is not None:
-            _attributes(schema, "location", "version", "namespace")
+            check_attributes(schema, "location", "version", "namespace")
         inside.optional("Description")
         properties = inside.optional("PartProperties")
         inside.end()
         given = () if properties is None else tuple(_properties(properties))
-        yield _part_info(_attribute(part, "href"), given)
+        yield _part_info(attribute_of(part, "href"), given)
     at.end()
 
 
@@ -261,8 +271,8 @@ def _part_info(href: str | None, given: Iterable[Property]) -> PartInfo:
 
 
 def _signal_message(element: etree._Element) -> SignalHeader:
-    _attributes(element)
-    at = _Cursor(element)
+    check_attributes(element)
+    at = Cursor(element)
     info = _message_info(at.required("MessageInfo"))
     pull = at.optional("PullRequest")
     receipt = at.optional("Receipt")
@@ -277,14 +287,14 @@ def _signal_message(element: etree._Element) -> SignalHeader:
         is_receipt=receipt is not None,
         references=None if receipt is None else _receipt(receipt),
         errors=tuple(_error(error, info.ref_to) for error in errors),
-        pull_mpc=None if pull is None else (_attribute(pull, "mpc") or DEFAULT_MPC),
+        pull_mpc=None if pull is None else (attribute_of(pull, "mpc") or DEFAULT_MPC),
     )
 
 
 def _receipt(element: etree._Element) -> tuple[Reference, ...] | None:
     """The ds:References of the NonRepudiationInformation; foreign children beside it are no fault (as4-wire 5.1)."""
-    _attributes(element)
-    children = _children(element)
+    check_attributes(element)
+    children = children_of(element)
     if not children:
         raise InvalidHeader("eb:Receipt is empty")
     found = [child for child in children if child.tag == qname(EBBP, "NonRepudiationInformation")]
@@ -293,10 +303,10 @@ def _receipt(element: etree._Element) -> tuple[Reference, ...] | None:
     if not found:
         return None
     references: list[Reference] = []
-    for part in _children(found[0]):
+    for part in children_of(found[0]):
         if part.tag != qname(EBBP, "MessagePartNRInformation"):
             raise InvalidHeader("NonRepudiationInformation holds something other than MessagePartNRInformation")
-        inner = _children(part)
+        inner = children_of(part)
         if len(inner) != 1 or inner[0].tag != qname(DS, "Reference"):
             return None  # a MessagePartIdentifier names a part, but proves nothing about it
         references.append(_reference(inner[0]))
@@ -305,14 +315,14 @@ def _receipt(element: etree._Element) -> tuple[Reference, ...] | None:
 
 def _reference(element: etree._Element) -> Reference:
     """A ds:Reference that a receipt repeats. Room for the exact copy only: algorithms are compared, not used."""
-    at = _Cursor(element, DS)
+    at = Cursor(element, DS)
     transforms = at.optional("Transforms")
     method = at.required("DigestMethod")
     value = at.required("DigestValue")
     at.end()
-    listed = [] if transforms is None else _Cursor(transforms, DS).some("Transform")
+    listed = [] if transforms is None else Cursor(transforms, DS).some("Transform")
     try:
-        digest = base64.b64decode("".join(_value(value).split()), validate=True)
+        digest = base64.b64decode("".join(value_of(value).split()), validate=True)
     except binascii.Error:
         raise InvalidHeader("a ds:DigestValue in the receipt is not base64") from None
     return Reference(
@@ -326,11 +336,11 @@ def _reference(element: etree._Element) -> Reference:
 
 def _error(element: etree._Element, ref_to: MessageId | None) -> ErrorSignal:
     """eb:Error (ebMS3 core 6.2). Severity is normalised by code: peers write error, fatal, or 0006 as a failure."""
-    _attributes(element, *_ERROR_ATTRIBUTES)
+    check_attributes(element, *_ERROR_ATTRIBUTES)
     code = element.get("errorCode", "").strip()
     if not code:
         raise InvalidHeader("an eb:Error has no @errorCode")
-    at = _Cursor(element)
+    at = Cursor(element)
     description = at.optional("Description")
     detail = at.optional("ErrorDetail")
     at.end(foreign=True)
@@ -342,8 +352,8 @@ def _error(element: etree._Element, ref_to: MessageId | None) -> ErrorSignal:
         short=element.get("shortDescription", ""),
         category=element.get("category", ""),
         origin=element.get("origin", ""),
-        description="" if description is None else _value(description),
-        detail="" if detail is None else _value(detail),
+        description="" if description is None else value_of(description),
+        detail="" if detail is None else value_of(detail),
     )
 
 
@@ -374,108 +384,12 @@ def read_timestamp(text: str) -> datetime:
         raise InvalidHeader("an eb:Timestamp names a time that does not exist") from None
 
 
-def _value(element: etree._Element) -> str:
-    """The text of an element without children; a comment in it would let two readers see two values."""
-    if len(element):
-        what = "a comment" if isinstance(element[0], etree._Comment) else "an element"
-        raise InvalidHeader(f"{what} inside the value of {_local(element)}")
-    return (element.text or "").strip(_SPACE)
-
-
-def _filled(element: etree._Element) -> str:
-    value = _value(element)
-    if not value:
-        raise InvalidHeader(f"{_local(element)} is empty")
-    return value
-
-
-def _attribute(element: etree._Element, name: str) -> str | None:
-    value = element.get(name)
-    if value is None:
-        return None
-    if not value.strip(_SPACE):
-        raise InvalidHeader(f"@{name} of {_local(element)} is empty")
-    return value.strip(_SPACE)
-
-
-def _attributes(element: etree._Element, *allowed: str) -> None:
-    """Refuse unqualified attributes that the schema does not know; those of other namespaces pass."""
-    for name in element.attrib:
-        if not str(name).startswith("{") and name not in allowed:
-            raise InvalidHeader(f"{_local(element)} has an attribute that the schema does not know")
-
-
-# -- elements
-
-
-def _children(element: etree._Element) -> list[etree._Element]:
-    """The child elements, when there is nothing else but white space and comments."""
-    children: list[etree._Element] = []
-    texts = [element.text]
-    for child in element:
-        texts.append(child.tail)
-        if not isinstance(child, etree._Comment):
-            children.append(child)
-    if any(text and text.strip(_SPACE) for text in texts):
-        raise InvalidHeader(f"{_local(element)} holds text between its elements")
-    return children
-
-
-def _foreign(element: etree._Element) -> None:
-    if str(element.tag).startswith((f"{{{EB}}}", "{}")) or not str(element.tag).startswith("{"):
-        raise InvalidHeader(f"{_local(element)} does not belong there")
-
-
-class _Cursor:
-    """The children of an element, taken in schema order."""
-
-    def __init__(self, parent: etree._Element, namespace: str = EB) -> None:
-        self._parent = parent
-        self._namespace = namespace
-        self._left = _children(parent)
-        self._left.reverse()
-
-    def optional(self, local: str) -> etree._Element | None:
-        if self._left and self._left[-1].tag == qname(self._namespace, local):
-            return self._left.pop()
-        return None
-
-    def required(self, local: str) -> etree._Element:
-        element = self.optional(local)
-        if element is None:
-            raise InvalidHeader(f"{_local(self._parent)} lacks {local}, or has it out of order")
-        return element
-
-    def many(self, local: str) -> list[etree._Element]:
-        found: list[etree._Element] = []
-        while (element := self.optional(local)) is not None:
-            found.append(element)
-        return found
-
-    def some(self, local: str) -> list[etree._Element]:
-        return [self.required(local), *self.many(local)]
-
-    def end(self, *, foreign: bool = False) -> None:
-        for element in self._left:
-            if not foreign:
-                raise InvalidHeader(f"{_local(element)} does not belong there in {_local(self._parent)}")
-            _foreign(element)
-
-
-def _local(element: etree._Element) -> str:
-    """The local name for a message; names are the peer's, so only plain ones are repeated."""
-    name = str(element.tag).rpartition("}")[2]
-    return name if _PLAIN_NAME.fullmatch(name) else "an element"
-
-
 def _eb(local: str) -> str:
     return qname(EB, local)
 
 
-_SPACE = " \t\r\n"
 _NAMED = (MIME_TYPE_PROPERTY, CHARACTER_SET_PROPERTY, COMPRESSION_TYPE_PROPERTY)
 _ERROR_ATTRIBUTES = ("category", "errorCode", "origin", "severity", "shortDescription", "refToMessageInError")
-_PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+")
 _CHARACTER_SET = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
