@@ -1,0 +1,218 @@
+"""From what C1 asks to the eb:UserMessage that is kept: what is missing is filled in, what cannot be sent is refused.
+
+Pure. Everything that could fail later, when nobody waits for an answer any more, has to fail here (a bad submission
+stores nothing and says what to change). Values keep the spelling they were given in; white space around a value is
+refused rather than trimmed, because readers trim it and the fingerprint would lie.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from ehmi_ap.errors import SubmissionError
+from ehmi_ap.model import MessageId, Participant, Party, Payload, Property, Service, Submission, UserMessage
+from ehmi_ap.pmode import DEFAULT_MPC, TEST_ACTION, Addressing, PMode, is_test, parties
+
+ORIGINAL_SENDER = "originalSender"
+FINAL_RECIPIENT = "finalRecipient"
+TRACKING_IDENTIFIER = "trackingIdentifier"
+FOUR_CORNER = (ORIGINAL_SENDER, FINAL_RECIPIENT, TRACKING_IDENTIFIER)
+"""The message properties of eDelivery AS4 1.15 4.1.2, in the order in which we write them."""
+
+_FIELD_OF = {ORIGINAL_SENDER: "sender", FINAL_RECIPIENT: "receiver", TRACKING_IDENTIFIER: "tracking_id"}
+_PART_FIELD_OF = {"MimeType": "mime_type", "CharacterSet": "character_set"}
+
+_LONGEST = 1024
+_TEXT = re.compile(r"(?!\s)[^\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]+(?<!\s)")
+_ATOMS = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+_MESSAGE_ID = re.compile(rf"{_ATOMS}@(?:{_ATOMS}|\[[!-Z^-~]*\])")  # RFC 2822 3.6.4, without angle brackets
+_CONTENT_ID = re.compile(r"[A-Za-z0-9._-]+(?:@[A-Za-z0-9._-]+)?")  # what every peer reads alike (as4-wire 1.2)
+_MIME_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(?:\s*;\s*[!-~ ]+)?")
+_CHARACTER_SET = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")  # EBXMLMSG-87
+
+
+def fill(submission: Submission, said: Addressing) -> Submission:
+    """What C1 left out of the routing facts, taken from its business envelope; what C1 gave stays."""
+    return replace(
+        submission,
+        sender=submission.sender or said.sender,
+        receiver=submission.receiver or said.receiver,
+        service=submission.service or said.service,
+        action=submission.action or (said.action if submission.service in (None, said.service) else None),
+    )
+
+
+def compose(
+    submission: Submission,
+    pmode: PMode,
+    *,
+    conversation_id: str | None,
+    new_id: Callable[[], MessageId],
+    now: datetime,
+) -> UserMessage:
+    """The message for a submission under its P-Mode.
+
+    `conversation_id` is that of the message which `ref_to` names, if we know it; it is used when C1 gives none
+    (conformance CP_TA18, CP_TA19).
+
+    Raises:
+        SubmissionError: a value is missing, malformed or not C1's to set; the text says what to change.
+    """
+    from_, to = _parties(pmode)
+    service = submission.service or pmode.service
+    message_id = _message_id(submission.message_id, "message_id") or new_id()
+    if submission.conversation_id is not None:
+        conversation_id = submission.conversation_id and _text(submission.conversation_id, "conversation_id")
+    return UserMessage(
+        message_id=message_id,
+        timestamp=now,
+        from_=from_,
+        to=to,
+        service=service,
+        action=_action(submission, pmode, service),
+        conversation_id=str(new_id()) if conversation_id is None else conversation_id,
+        payloads=_payloads(submission.payloads, pmode, new_id),
+        ref_to=_message_id(submission.ref_to, "ref_to"),
+        mpc=None if pmode.mpc == DEFAULT_MPC else pmode.mpc,
+        agreement=pmode.agreement,
+        properties=_properties(submission, message_id, four_corner=pmode.four_corner and not is_test(service)),
+    )
+
+
+def _parties(pmode: PMode) -> tuple[Party, Party]:
+    if pmode.partner is None or pmode.url is None:
+        missing = "partner" if pmode.partner is None else "url"
+        raise SubmissionError(
+            f"P-Mode {pmode.name} is for receiving only: it has no {missing}",
+            fix=f"Name another P-Mode, or give this one a {missing}.",
+        )
+    return parties(pmode, pmode.partner)
+
+
+def _action(submission: Submission, pmode: PMode, service: Service) -> str:
+    if submission.action is not None:
+        return _text(submission.action, "action")
+    if is_test(service):
+        return TEST_ACTION
+    if len(pmode.actions) != 1:
+        raise SubmissionError(
+            f"P-Mode {pmode.name} has {len(pmode.actions)} actions and the submission names none",
+            fix=f"Set `action` to one of: {', '.join(pmode.actions)}.",
+        )
+    return pmode.actions[0]
+
+
+def _properties(submission: Submission, message_id: MessageId, *, four_corner: bool) -> tuple[Property, ...]:
+    if four_corner and (submission.sender is None or submission.receiver is None):
+        missing = "sender" if submission.sender is None else "receiver"
+        raise SubmissionError(
+            f"the submission has no {missing}, which this P-Mode requires (eDelivery AS4 1.15 4.1.2)",
+            fix=f"Give the {missing}, or submit a business document whose envelope names it.",
+        )
+    for item in submission.properties:
+        if item.name in _FIELD_OF:
+            raise SubmissionError(
+                f"{item.name} is not a property for C1 to set", fix=f"Give it as `{_FIELD_OF[item.name]}` instead."
+            )
+    found = (*_corners(submission), *(_property(item, "message property") for item in submission.properties))
+    # Oxalis refuses a message without any property (peers-live 3); this one is free of meaning for everybody else.
+    return found or (Property(TRACKING_IDENTIFIER, str(message_id)),)
+
+
+def _corners(submission: Submission) -> Iterator[Property]:
+    participants: tuple[tuple[str, Participant | None], ...] = (
+        (ORIGINAL_SENDER, submission.sender),
+        (FINAL_RECIPIENT, submission.receiver),
+    )
+    for name, participant in participants:
+        if participant is not None:
+            yield _property(Property(name, participant.value, participant.scheme), _FIELD_OF[name])
+    if submission.tracking_id is not None:
+        yield Property(TRACKING_IDENTIFIER, _text(submission.tracking_id, "tracking_id"))
+
+
+def _property(item: Property, what: str) -> Property:
+    _text(item.name, f"name of a {what}")
+    _text(item.value, f"{what} {item.name}")
+    if item.type is not None:
+        _text(item.type, f"type of {what} {item.name}")
+    return item
+
+
+def _payloads(payloads: tuple[Payload, ...], pmode: PMode, new_id: Callable[[], MessageId]) -> tuple[Payload, ...]:
+    limits = pmode.limits
+    if len(payloads) > limits.outbound_parts:
+        raise SubmissionError(
+            f"{len(payloads)} payloads are more than the {limits.outbound_parts} that P-Mode {pmode.name} sends",
+            fix="Send fewer payloads in one message, or raise limits.outbound_parts if the partner takes more.",
+        )
+    if sum(payload.body.size for payload in payloads) > limits.message_bytes:
+        raise SubmissionError(
+            f"the payloads are larger than the {limits.message_bytes} bytes that P-Mode {pmode.name} sends",
+            fix="Send less in one message, or raise limits.message_bytes if the partner takes more.",
+        )
+    _unique(payload.content_id for payload in payloads if payload.content_id is not None)
+    stem = new_id()
+    return tuple(_payload(payload, f"{number}.{stem}") for number, payload in enumerate(payloads, start=1))
+
+
+def _payload(payload: Payload, content_id: str) -> Payload:
+    if payload.content_id is not None and not _CONTENT_ID.fullmatch(payload.content_id):
+        raise SubmissionError(
+            "a content_id is malformed", fix="Use letters, digits, '.', '_' and '-', and at most one '@'; no brackets."
+        )
+    if not _MIME_TYPE.fullmatch(payload.mime_type):
+        raise SubmissionError(
+            "a payload has no MIME type of the form type/subtype",
+            fix="Set its `mime_type`, for instance application/xml.",
+        )
+    if payload.character_set is not None and not _CHARACTER_SET.fullmatch(payload.character_set):
+        raise SubmissionError(
+            "a payload's character_set is malformed", fix="Use the IANA name of the encoding, for instance UTF-8."
+        )
+    for item in payload.properties:
+        _check_part_property(item)
+    return replace(payload, content_id=payload.content_id or content_id)
+
+
+def _check_part_property(item: Property) -> None:
+    if item.name == "CompressionType":
+        raise SubmissionError(
+            "CompressionType is not C1's to set: the P-Mode decides on compression (conformance G28)",
+            fix="Leave it out, and submit the payload uncompressed.",
+        )
+    if item.name in _PART_FIELD_OF:
+        raise SubmissionError(
+            f"{item.name} is not a part property for C1 to set",
+            fix=f"Give it as the payload's `{_PART_FIELD_OF[item.name]}` instead.",
+        )
+    _property(item, "part property")
+
+
+def _unique(content_ids: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for content_id in content_ids:
+        if content_id in seen:
+            raise SubmissionError(
+                "two payloads have the same content_id", fix="Make them different, or leave them out."
+            )
+        seen.add(content_id)
+
+
+def _message_id(value: MessageId | None, what: str) -> MessageId | None:
+    if value is not None and (len(value) > 255 or not _MESSAGE_ID.fullmatch(value)):
+        raise SubmissionError(
+            f"`{what}` is no RFC 2822 msg-id of at most 255 characters",
+            fix="Use the form left@right, for instance a UUID and a domain of yours, without angle brackets.",
+        )
+    return value
+
+
+def _text(value: str, what: str) -> str:
+    if len(value) > _LONGEST or not _TEXT.fullmatch(value):
+        raise SubmissionError(
+            f"the {what} is empty, too long, has white space around it or control characters in it",
+            fix=f"Correct the {what}; it may have up to {_LONGEST} characters.",
+        )
+    return value

@@ -1,0 +1,61 @@
+"""What a peer's error may mean, in words that help; and a peer's text, made fit for our log and events.
+
+A received code is no cause: products use 0101, 0102, 0103 and 0004 for each other's faults (peers-live 4), so a hint
+names all that are worth a look.
+"""
+
+import re
+from collections.abc import Iterable
+
+from ehmi_ap.model import ErrorSignal
+
+_SECURITY = (
+    "The peer did not accept how the message is secured: check that it knows our signing certificate, that we encrypt "
+    "for its current one, and that the P-Mode's algorithms and token forms are the agreed ones."
+)
+_AGREEMENT = (
+    "The peer has no agreement like this: compare parties and their types, roles, service, action, agreement and "
+    "required properties with the peer's P-Mode."
+)
+_CONTENT = "The peer does not accept the form of the message: show it this message with `ehmi-ap show`."
+_HINTS = {
+    "EBMS:0001": _AGREEMENT,
+    "EBMS:0003": _AGREEMENT,
+    "EBMS:0010": _AGREEMENT,
+    "EBMS:0101": _SECURITY,
+    "EBMS:0102": _SECURITY,
+    "EBMS:0103": _SECURITY,
+    "EBMS:0007": _CONTENT,
+    "EBMS:0009": _CONTENT,
+    "EBMS:0011": _CONTENT,
+    "EBMS:0303": _CONTENT,
+    "EBMS:0202": "The peer took the message but could not finish with it: ask the peer, then resend.",
+    "EBMS:0004": "The peer's catch-all: its receiver may be unknown there, its security check may have failed, or its "
+    "own system. Ask the peer, with the MessageId.",
+}
+
+_LONGEST = 500
+_CPR = re.compile(r"(?<![0-9])[0-9]{6}-?[0-9]{4}(?![0-9])")
+_INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+def hint(code: str | None) -> str:
+    """What to look at after an error with this code."""
+    return _HINTS.get(code or "", "Ask the peer, with the MessageId.")
+
+
+def told(errors: Iterable[ErrorSignal]) -> str:
+    """A peer's errors as one line: codes and texts, bounded, without what looks like a CPR number."""
+    return "; ".join(told_once(error) for error in errors)
+
+
+def told_once(error: ErrorSignal) -> str:
+    """One error as one line."""
+    texts = dict.fromkeys(text for text in (error.short, error.description, error.detail) if text)
+    return quoted(f"{error.code} {': '.join(texts)}".strip())
+
+
+def quoted(text: str) -> str:
+    """A peer's text for our log and events: one line, bounded, numbers of the form of a CPR number masked."""
+    line = _CPR.sub("[number]", _INVISIBLE.sub(" ", text))
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
