@@ -8,7 +8,8 @@ algorithms, token forms, certificates and the profile are words, to which crypto
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ehmi_ap.errors import ProcessingModeMismatch, SubmissionError
+from ehmi_ap import tables
+from ehmi_ap.errors import ConfigError, ProcessingModeMismatch, SubmissionError
 from ehmi_ap.lifecycle import RetryPolicy
 from ehmi_ap.model import AgreementRef, Participant, Party, PartyId, Payload, Service, Submission, UserMessage
 
@@ -208,3 +209,103 @@ _OUTBOUND: tuple[tuple[str, Callable[[Submission], object | None], Callable[[PMo
 def parties(pmode: PMode, partner: PartyId) -> tuple[Party, Party]:
     """From and To of what we send under this P-Mode."""
     return Party(pmode.us, pmode.initiator_role), Party(partner, pmode.responder_role)
+
+
+# --- parse --------------------------------------------------------------------------------------------------------
+
+
+def parse_pmode(name: str, table: Mapping[str, object], *, us: PartyId, profiles: Mapping[str, Profile]) -> PMode:
+    """The P-Mode that pmodes/`name`.toml describes (docs/reference/pmodes.md has every key).
+
+    What the table leaves out comes from its profile, then from our defaults. `partner` and `us` may be plain text (the
+    id) or a table with `id` and `type`; a type left out is that of `us`, so that a network's parties need it once.
+
+    Raises:
+        ConfigError: with all findings; an unknown key is one, whatever its value.
+    """
+    where = f"pmodes/{name}.toml"
+    profile = profiles.get(str(table.get("profile", "edelivery")))
+    if profile is None:
+        known = ", ".join(sorted(profiles))
+        raise ConfigError([f"{where}: profile: {table['profile']!r} is not a profile; use one of {known}"])
+    own = _party_table(table.get("us"), us.type) or {"value": us.value, "type": us.type}
+    values: dict[str, object] = {
+        "partner": None,  # any party that satisfies `trust` and `party_binding`
+        **_merged(profile.values, table),
+        "name": name,
+        "us": own,
+    }
+    values["partner"] = _party_table(values["partner"], us.type)
+    for key in ("service", "agreement"):
+        if isinstance(values.get(key), str):
+            values[key] = {"value": values[key]}
+    if isinstance(values.get("actions"), str):
+        values["actions"] = [values["actions"]]
+    findings = [f"{where}: name: is the file's name; leave it out"] if "name" in table else []
+    try:
+        pmode = tables.read(PMode, values, where=where)
+    except ConfigError as error:
+        # Readers know the value of a PartyId as its `id`.
+        named = [
+            text.replace("[partner] value", "[partner] id").replace("[us] value", "[us] id") for text in error.findings
+        ]
+        raise ConfigError([*findings, *named]) from None
+    findings += [f"{where}: {text}" for text in _contradictions(pmode)]
+    if findings:
+        raise ConfigError(findings)
+    return pmode
+
+
+def _merged(defaults: Mapping[str, object], table: Mapping[str, object]) -> dict[str, object]:
+    """`table` over `defaults`, nested tables key by key."""
+    merged = dict(defaults)
+    for key, value in table.items():
+        below = merged.get(key)
+        merged[key] = _merged(below, value) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
+    return merged
+
+
+def _party_table(party: object, type_: str | None) -> object:
+    """A party as PartyId's own fields: `id` is its value, and a type left out is ours."""
+    if isinstance(party, str):
+        return {"value": party, "type": type_}
+    if isinstance(party, Mapping):
+        renamed = {("value" if key == "id" else key): value for key, value in party.items()}
+        return {"type": type_, **renamed}
+    return party
+
+
+def _contradictions(pmode: PMode) -> Iterable[str]:
+    """What each field allows and all of them together do not, as "key: what; what to do"."""
+    for key, values, allowed in (
+        ("party_binding", (pmode.party_binding,), ("certificate", "subject-cn", "subject-serial", "none")),
+        ("error_status", (pmode.error_status,), (200, 500)),
+        *((f"[security] {key}", (getattr(pmode.security, key),), TOKENS) for key in _TOKEN_KEYS),
+        ("[security] accept_token", pmode.security.accept_token, TOKENS),
+    ):
+        for value in values:
+            if value not in allowed:
+                yield f"{key}: {value!r} is not known; use one of {', '.join(map(str, allowed))}"
+    if pmode.url is not None and not pmode.url.startswith(("https://", "http://")):
+        yield "url: has to begin with https://"
+    if pmode.certificate is None and not pmode.trust:
+        yield "certificate: nobody is trusted; name the partner's certificate, or the CAs its signer has in `trust`"
+    if pmode.partner is not None and pmode.party_binding == "certificate" and pmode.certificate is None:
+        yield 'party_binding: "certificate" needs `certificate`; name it, or bind by "subject-cn" below `trust`'
+    if not pmode.actions:
+        yield "actions: is empty; name at least one"
+    for key, positive in (("timeout", pmode.timeout), *((f"[retry] {k}", getattr(pmode.retry, k)) for k in _WAITS)):
+        if positive <= 0:
+            yield f"{key}: has to be more than 0 seconds"
+    if pmode.retry.factor < 1 or not 0 <= pmode.retry.jitter <= 1:
+        yield "[retry] factor, jitter: factor has to be at least 1, jitter between 0 and 1"
+    if pmode.retry.attempts is not None and pmode.retry.attempts < 1:
+        yield "[retry] attempts: has to be at least 1; 1 sends once"
+    for key in ("message_bytes", "parts", "inflated_bytes", "inflate_ratio", "outbound_parts"):
+        if getattr(pmode.limits, key) < 1:
+            yield f"[limits] {key}: has to be at least 1"
+
+
+TOKENS = ("bst", "pkipath", "ski", "issuer-serial", "thumbprint", "x509-ski")
+_TOKEN_KEYS = ("sign_token", "receipt_token", "encrypt_token")
+_WAITS = ("first_wait", "longest_wait", "window")

@@ -14,7 +14,7 @@ import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from ehmi_ap.errors import ConfigError
 
@@ -31,7 +31,7 @@ def read(cls: type[T], table: Mapping[str, object], *, where: str) -> T:
 
     findings = [f"{where}: {place(path)}: {text}" for path, text in _unknown(cls, table, ())]
     try:
-        value: T = _adapter(cls).validate_json(json.dumps(table, default=str), strict=True)
+        value: T = _adapter(cast(Any, cls)).validate_json(json.dumps(table, default=str), strict=True)
     except ValidationError as error:
         findings += [
             f"{where}: {place(_without_unions(item['loc']))}: {_sentence(item)}"
@@ -44,7 +44,7 @@ def read(cls: type[T], table: Mapping[str, object], *, where: str) -> T:
 
 
 @cache
-def _adapter(cls: type) -> Any:
+def _adapter(cls: Any) -> Any:
     from pydantic import TypeAdapter
 
     return TypeAdapter(cls)

@@ -14,6 +14,7 @@ Source: spec/ehmi.md 2.1, 2.2, 2.6; rule ids of 2.7.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from lxml import etree
 
@@ -72,8 +73,9 @@ def read(body: Body) -> Reading:
     """Read a StandardBusinessDocument to its end, in memory that does not grow with its size (V-1, V-2)."""
     reader = _Reader()
     # A parser with a target builds no tree: what the reader does not keep is gone with its chunk.
+    target: Any = reader  # the stubs ask for parameters of type str | bytes; lxml passes str
     parser = etree.XMLParser(
-        target=reader, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, recover=False
+        target=target, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, recover=False
     )
     try:
         for chunk in body.chunks():
