@@ -13,8 +13,8 @@ from importlib import import_module
 from typing import NoReturn, cast
 
 from ehmi_ap import __version__
-from ehmi_ap.cli.output import Exit, note, print_error
-from ehmi_ap.errors import ApError, ConfigError
+from ehmi_ap.cli.output import Exit, UsageError, note, print_error
+from ehmi_ap.errors import ApError, ConfigError, TransportError
 
 COMMANDS = ("demo", "init", "partner", "check", "serve", "send", "list", "show", "resend", "inspect")
 """The commands in the order of the help text; each is a module of this package."""
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(cast(Run, args.run)(args))
     except ApError as error:
         print_error(error, as_json=bool(getattr(args, "json", False)))
-        return int(Exit.CONFIG if isinstance(error, ConfigError) else Exit.FAILED)
+        return int(_exit_code(error))
     except KeyboardInterrupt:
         note("interrupted")
         return int(Exit.INTERRUPTED)
@@ -58,3 +58,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output has gone; stdout must not be flushed into it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(Exit.FAILED)
+
+
+def _exit_code(error: ApError) -> Exit:
+    kinds: tuple[tuple[type[ApError], Exit], ...] = (
+        (UsageError, Exit.USAGE),
+        (ConfigError, Exit.CONFIG),
+        (TransportError, Exit.UNREACHABLE),  # here it is the daemon that could not be reached
+    )
+    return next((code for kind, code in kinds if isinstance(error, kind)), Exit.FAILED)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from enum import IntEnum
 from typing import Protocol
 
-from ehmi_ap.errors import ApError, ConfigError
+from ehmi_ap.errors import ApError, ConfigError, Fault
 
 
 class Exit(IntEnum):
@@ -27,6 +27,14 @@ class Exit(IntEnum):
     UNREACHABLE = 69  # the daemon does not answer (EX_UNAVAILABLE)
     CONFIG = 78  # the configuration has mistakes (EX_CONFIG)
     INTERRUPTED = 130  # Ctrl-C
+
+
+class UsageError(ApError):
+    """The arguments cannot be worked with: a file that is not there, two that exclude each other. Exit code 64."""
+
+    code = "usage"
+    fault = Fault.OPERATOR
+    default_fix = "Correct the command; --help lists its arguments."
 
 
 class Advance(Protocol):
@@ -53,7 +61,7 @@ def print_error(error: ApError, *, as_json: bool = False) -> None:
             {
                 "error": {
                     "code": error.code,
-                    "what": error.what if hasattr(error, "what") else str(error),
+                    "what": str(error),
                     "findings": list(error.findings) if isinstance(error, ConfigError) else [],
                     "fault": error.fault.value,
                     "fix": error.fix,
@@ -62,7 +70,7 @@ def print_error(error: ApError, *, as_json: bool = False) -> None:
             }
         )
         return
-    first, *rest = error.findings if isinstance(error, ConfigError) else (error.what,)
+    first, *rest = error.findings if isinstance(error, ConfigError) else (str(error),)
     note(f"error: {first}")
     for finding in rest:
         note(f"       {finding}")

@@ -1,0 +1,94 @@
+"""Finding the running daemon: where its REST is and which token to show.
+
+`--url` or $EHMI_AP_URL names it, with a token in $EHMI_AP_TOKEN or `--token-file`; without either, the configuration
+says both. A token is never an argument, because other users of the machine can read arguments.
+"""
+
+import argparse
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ehmi_ap.cli.arguments import add_config
+from ehmi_ap.cli.output import UsageError
+
+if TYPE_CHECKING:
+    from ehmi_ap.client import Client
+    from ehmi_ap.config import Config
+
+
+def add_daemon(parser: argparse.ArgumentParser) -> None:
+    """What every command that talks to the daemon needs."""
+    add_config(parser)
+    parser.add_argument(
+        "--url", metavar="URL", help="the daemon's REST (default: $EHMI_AP_URL, else the configuration)"
+    )
+    parser.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help="file with the token to show (default: $EHMI_AP_TOKEN, else the configuration)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def connect(args: argparse.Namespace, *, backend: str | None = None) -> "Client":
+    """A client of the daemon.
+
+    `backend` asks for the token of that backend; None shows the administrator's, which sees every backend's messages,
+    or else the default backend's. Raises ConfigError, UsageError.
+    """
+    from ehmi_ap.client import Client
+
+    url = args.url or os.environ.get("EHMI_AP_URL")
+    token = _given_token(args)
+    if url is not None:
+        return Client(url, token)
+    config = load_config(args.config)
+    return Client(_internal_url(config), token or _token(config, backend))
+
+
+def load_config(path: Path) -> "Config":
+    """The configuration at `path`. Raises ConfigError with all findings, UsageError when there is no such file."""
+    from ehmi_ap.config import Config
+
+    if not path.is_file():
+        raise UsageError(
+            f"there is no configuration {path}",
+            fix="Name it with --config, change to its folder, or write one with `ehmi-ap init DIR`.",
+        )
+    return Config.load(path)
+
+
+def _given_token(args: argparse.Namespace) -> str | None:
+    if args.token_file is None:
+        return os.environ.get("EHMI_AP_TOKEN")
+    try:
+        text: str = args.token_file.read_text()
+    except OSError as error:
+        raise UsageError(f"cannot read {args.token_file}: {error.strerror}") from None
+    return text.split("\n", 1)[0].strip()
+
+
+def _internal_url(config: "Config") -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(config.internal.host, config.internal.host)  # noqa: S104
+    scheme = "https" if config.internal.tls else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{config.internal.port}"
+
+
+def _token(config: "Config", backend: str | None) -> str | None:
+    tokens = config.tokens()
+    if backend is not None:
+        if backend not in tokens:
+            raise UsageError(
+                f"backend {backend!r} has no token in the configuration", fix=f"Use one of: {_names(tokens)}."
+            )
+        return tokens[backend]
+    if config.internal.admin_token is not None:
+        return config.internal.admin_token.read()
+    return tokens.get(config.default_backend or "") or next(iter(tokens.values()), None)
+
+
+def _names(tokens: Mapping[str, str]) -> str:
+    return ", ".join(sorted(tokens)) or "none; give one a `token`"

@@ -1,0 +1,71 @@
+"""`ehmi-ap show`: one message and everything that happened to it."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ehmi_ap.cli.arguments import add_message
+from ehmi_ap.cli.daemon import add_daemon, connect
+from ehmi_ap.cli.output import Exit, print_json
+
+if TYPE_CHECKING:
+    from ehmi_ap.cli.arguments import Subparsers
+
+
+def add(subparsers: "Subparsers") -> None:
+    """Register the command."""
+    parser = subparsers.add_parser("show", help="show a message's timeline")
+    add_message(parser)
+    parser.add_argument("--receipt", type=Path, metavar="FILE", help="also write its receipt, as it was on the wire")
+    add_daemon(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the message and its events, oldest first; as JSON: {"message": ..., "events": [...]}."""
+    which = {"direction": args.direction, "party": args.party}
+    with connect(args) as client:
+        message = client.message(args.message_id, **which)
+        events = client.events(args.message_id, **which)
+        if args.receipt is not None:
+            args.receipt.write_bytes(client.receipt(args.message_id, **which))
+    if args.json:
+        print_json({"message": message, "events": events})
+    else:
+        _print(message, events)
+    return Exit.OK
+
+
+def _print(message: dict[str, Any], events: list[dict[str, Any]]) -> None:
+    facts = (
+        ("message", message["message_id"]),
+        ("state", f"{message['state']} ({message['direction']})"),
+        ("from", _party(message["from_party"])),
+        ("to", _party(message["to_party"])),
+        ("service", message["service"]["value"]),
+        ("action", message["action"]),
+        ("conversation", message["conversation_id"]),
+        ("P-Mode", message["pmode"]),
+        ("backend", message["backend"]),
+        ("payloads", ", ".join(f"{part['mime_type']} {part['size']} B" for part in message["payloads"])),
+        ("receipt", "stored" if message["has_receipt"] else "none"),
+        ("due", message["due"] or ""),
+    )
+    for name, value in facts:
+        if value:
+            print(f"{name:13}{value}")
+    print()
+    for event in events:
+        print(_line(event))
+
+
+def _party(party: dict[str, Any]) -> str:
+    return str(party["id"]["value"])
+
+
+def _line(event: dict[str, Any]) -> str:
+    when = str(event["at"])[:23].replace("T", " ")
+    what = f"{event['kind']}{' failed' if event['failed'] else ''}"
+    return "  ".join(
+        part for part in (f"{when:23}", f"{what:16}", event["code"] or "", event["detail"]) if part
+    ).rstrip()
