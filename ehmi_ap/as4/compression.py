@@ -26,6 +26,7 @@ _HARDLY = 1.05
 """Below this ratio of the first chunk, deflating costs time and gains nothing."""
 
 _RATIO_FREE = 4 * 1024 * 1024
+_AFTER = "there are bytes after the gzip member of a payload"
 
 
 def gzip_chunks(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -92,13 +93,12 @@ class Gunzip:
 
     def feed(self, data: bytes | bytearray | memoryview) -> Iterator[bytes]:
         """Inflated chunks of at most CHUNK, to be exhausted before the next feed. Raises DecompressionFailure."""
-        if not len(data):
-            return
-        self._read += len(data)
         left: Any = data
-        while True:
-            if self._inflate.eof:
-                raise DecompressionFailure("there are bytes after the gzip member of a payload")
+        self._read += len(data)
+        more = len(data) > 0
+        if more and self._inflate.eof:
+            raise DecompressionFailure(_AFTER)
+        while more:
             try:
                 chunk = self._inflate.decompress(left, CHUNK)
             except _ERRORS:
@@ -108,9 +108,8 @@ class Gunzip:
                 yield chunk
             left = self._inflate.unconsumed_tail
             if self._inflate.eof and (left or self._inflate.unused_data):
-                raise DecompressionFailure("there are bytes after the gzip member of a payload")
-            if not left and len(chunk) < CHUNK:
-                return
+                raise DecompressionFailure(_AFTER)
+            more = not self._inflate.eof and (left or len(chunk) == CHUNK)
 
     def finish(self) -> None:
         """To be called after the last feed. Raises DecompressionFailure when the member is not complete."""

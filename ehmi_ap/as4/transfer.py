@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from ehmi_ap.body import Body
 
 _SPACE = b" \t\r\n"
-_BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 _BAD_QUOTE = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*(?:\r?\n|\Z))")
 _LINE = 1000
 """RFC 5321 4.5.3.1.6: no line of a quoted-printable part is longer."""
@@ -62,23 +61,18 @@ def undo(encoding: str, body: Body) -> Body:
 
 
 def _base64(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Groups of four characters; the last group is held back, since only it may end in padding."""
     carry = b""
-    ended = False
     for chunk in chunks:
-        text = chunk.translate(None, _SPACE)
-        if not text:
-            continue
-        if ended or not _BASE64.fullmatch(text):
-            raise FalseEncoding("a part said to be base64 is not")
-        ended = text.endswith(b"=")
-        text = carry + text
-        whole = len(text) - len(text) % 4
-        carry = text[whole:]
-        if ended and b"=" in carry:
-            continue  # the padding was cut in two: it ends with the next chunk
-        yield _unbase64(text[:whole])
+        text = carry + chunk.translate(None, _SPACE)
+        whole = max(len(text) - 1, 0) // 4 * 4
+        groups, carry = text[:whole], text[whole:]
+        if b"=" in groups:
+            raise FalseEncoding("a part said to be base64 has padding within")
+        if groups:
+            yield _unbase64(groups)
     if carry:
-        raise FalseEncoding("a part said to be base64 is cut short")
+        yield _unbase64(carry)
 
 
 def _unbase64(text: bytes) -> bytes:
