@@ -4,6 +4,7 @@
     ├── ConfigError              the operator's; raised at start, with all findings at once
     ├── SubmissionError          C1's; raised by submit(), nothing was stored
     │   └── SubmissionConflict   the same message_id was submitted before with other content
+    ├── RequestRefused           C1's or C4's; an HTTP request to our REST that cannot be answered, with its status
     ├── NotFound                 the caller's; no such message, payload, P-Mode or certificate
     ├── NotAllowed               the caller's; the state of the message does not allow it
     ├── PeerError                the peer's; what we answer is in .ebms or .status
@@ -11,6 +12,7 @@
     │   └── EbmsError            answered with an eb:Error; one leaf per code (ebMS3 core 6.7, AS4 5.1)
     ├── XmlSecurityError         crypto's own words; as4 turns each into a PeerError
     ├── DiscoveryError           SML or SMP said no, or could not say
+    ├── SendingBlocked           the operator's; a P-Mode, key or certificate stands in the way of sending
     ├── TransportError           the network's or the peer's host; the peer could not be reached
     ├── BackendError             C4 did not take the message
     └── StoreError               ours; the disk is full, the database is down
@@ -78,6 +80,18 @@ class SubmissionConflict(SubmissionError):
 
     code = "submission.conflict"
     default_fix = "Use a new message_id for new content; repeat the old content to repeat the old submission."
+
+
+class RequestRefused(ApError):
+    """An HTTP request to our REST that cannot be answered as it is; `status` is what it is answered with."""
+
+    code = "request"
+    fault = Fault.C1
+    default_fix = "Correct the request; GET /api/v1/openapi.json describes what can be asked."
+
+    def __init__(self, status: int, what: str, *, fix: str | None = None) -> None:
+        super().__init__(what, fix=fix)
+        self.status = status
 
 
 class NotFound(ApError):
@@ -282,6 +296,15 @@ class CertificateRefused(XmlSecurityError):
 class DiscoveryError(ApError):
     code = "discovery"
     fault = Fault.OPERATOR
+
+
+class SendingBlocked(ApError):
+    """A P-Mode, key or certificate stands in the way of sending; it goes on by itself once that is mended."""
+
+    code = "blocked"
+    fault = Fault.OPERATOR
+    retryable = True
+    default_fix = "Run `ehmi-ap check` and correct what it finds; sending goes on by itself."
 
 
 class TransportError(ApError):

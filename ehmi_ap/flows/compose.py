@@ -81,8 +81,9 @@ def compose(
 
 
 def _parties(pmode: PMode) -> tuple[Party, Party]:
-    if pmode.partner is None or pmode.url is None:
-        missing = "partner" if pmode.partner is None else "url"
+    certificate = pmode.certificate or not pmode.security.encrypt
+    if pmode.partner is None or pmode.url is None or not certificate:
+        missing = "partner" if pmode.partner is None else "url" if pmode.url is None else "certificate"
         raise SubmissionError(
             f"P-Mode {pmode.name} is for receiving only: it has no {missing}",
             fix=f"Name another P-Mode, or give this one a {missing}.",

@@ -68,7 +68,7 @@ def was_tried(job: Job) -> bool:
 
 
 def _without_evidence(job: Job, outcome: Refused, now: datetime) -> Verdict:
-    code = outcome.errors[0].code
+    code = _code(outcome)
     return Verdict(
         happening=Happening.SETTLED,
         code=code,
@@ -78,7 +78,7 @@ def _without_evidence(job: Job, outcome: Refused, now: datetime) -> Verdict:
 
 
 def _refused(job: Job, outcome: Refused, now: datetime) -> Verdict:
-    code = outcome.errors[0].code
+    code = _code(outcome)
     detail = f"refused by the peer: {told(outcome.errors)}. {hint(code)}"
     received = (_event(job, EventKind.ERROR, now, code=error.code, detail=told_once(error)) for error in outcome.errors)
     return Verdict(
@@ -87,6 +87,11 @@ def _refused(job: Job, outcome: Refused, now: datetime) -> Verdict:
         detail=detail,
         events=(*received, _event(job, EventKind.SENT, now, failed=True, code=code, detail=detail)),
     )
+
+
+def _code(outcome: Refused) -> str:
+    """The first failure's code; a peer may send warnings with it."""
+    return next((error for error in outcome.errors if error.severity == "failure"), outcome.errors[0]).code
 
 
 def _unsettled(job: Job, outcome: Unsettled, retry: RetryPolicy, now: datetime, chance: float) -> Verdict:

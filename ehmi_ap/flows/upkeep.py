@@ -1,0 +1,34 @@
+"""What is done now and then: throw away what has been kept long enough."""
+
+import logging
+from datetime import timedelta
+from typing import Protocol
+
+from ehmi_ap.flows.world import World
+
+log = logging.getLogger(__name__)
+
+
+class Retention(Protocol):
+    """How long things are kept, in days after the last change of a message (conformance G39)."""
+
+    @property
+    def payload_days(self) -> int: ...
+
+    @property
+    def message_days(self) -> int: ...
+
+
+async def upkeep(world: World, retention: Retention) -> int:
+    """Purge old payloads and old messages of final states; returns how many messages were touched.
+
+    A lease that ran out needs no upkeep: Store.claim() takes its message up again.
+    """
+    now = world.now()
+    touched = await world.store.purge(
+        payloads_before=now - timedelta(days=retention.payload_days),
+        messages_before=now - timedelta(days=retention.message_days),
+    )
+    if touched:
+        log.info("old messages purged", extra={"messages": touched})
+    return touched
