@@ -5,6 +5,7 @@ any of them settles the message; only the encryption is made anew (design decisi
 """
 
 import logging
+from typing import Literal
 
 from ehmi_ap.agreements import Agreements
 from ehmi_ap.as4.conclude import conclude
