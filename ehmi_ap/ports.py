@@ -169,8 +169,14 @@ class Store(Protocol):
         code: str | None = None,
         detail: str = "",
         events: Sequence[DeliveryEvent] = (),
+        attempt: int | None = None,
     ) -> bool:
-        """Apply one row of lifecycle.TRANSITIONS, with its events. False: the state does not allow it (any more)."""
+        """Apply one row of lifecycle.TRANSITIONS, with its events. False: the state does not allow it (any more).
+
+        `attempt` (Job.attempts) makes MISSED and GIVEN_UP count only for the worker whose claim it is: one whose
+        lease ran out must not take the message from the one who claimed it next. A receipt counts from anybody.
+        `due` is for MISSED, None is at once. RESENT starts anew: attempts 0, first_at and due now.
+        """
 
     async def record(self, events: Sequence[DeliveryEvent]) -> None:
         """Write events that change no state."""

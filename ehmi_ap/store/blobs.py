@@ -1,0 +1,270 @@
+"""Bodies on disk: spools while they are written, kept files once a row of the database names them.
+
+Rules of this file:
+- A file under `spool/` is temporary: it goes when its body is garbage, or when the spool is discarded.
+- A file under `kept/` is durable before the row that names it: fsync, rename, fsync of the folder, then the commit.
+- What a crash left in between is swept at the next start: old enough that nobody is at it, and in no row.
+- Folders are 0700, files 0600: they hold patient data.
+- Memory does not grow with the size of a body.
+"""
+
+import io
+import os
+import secrets
+import time
+import weakref
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from ehmi_ap.body import CHUNK, Body, MemoryBody, Spool
+from ehmi_ap.errors import NotFound, StoreError
+
+ABANDONED = 3600.0
+"""Seconds without a write after which a file that no row names is nobody's (sweep)."""
+
+
+class FileBody:
+    """A body in a file. A temporary one is deleted when nobody refers to it any more.
+
+    Raises, while it is read: NotFound when the file is gone (purged), StoreError when it is shorter than it was.
+    """
+
+    __slots__ = ("__weakref__", "_cleanup", "_path", "_size")
+
+    def __init__(self, path: Path, size: int, *, temporary: bool = False) -> None:
+        self._path = path
+        self._size = size
+        self._cleanup: weakref.finalize[[Path], FileBody] | None = None
+        if temporary:
+            self.disown()
+
+    def __repr__(self) -> str:
+        return f"FileBody({self._path.name!r}, {self._size})"
+
+    @property
+    def path(self) -> Path:
+        """Where the file is now; adopting a body moves it."""
+        return self._path
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    @property
+    def resident(self) -> bool:
+        return False
+
+    @property
+    def temporary(self) -> bool:
+        """Whether the file goes with this object."""
+        return self._cleanup is not None
+
+    def chunks(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        end = self._size if stop is None else min(stop, self._size)
+        if start >= end:
+            return
+        try:
+            with self._path.open("rb", buffering=0) as file:
+                file.seek(start)
+                yield from _read(file, end - start)
+        except FileNotFoundError:
+            raise NotFound("the bytes of this payload are no longer kept") from None
+        except OSError as error:
+            raise StoreError(f"a stored payload cannot be read: {error.strerror}") from error
+
+    def own(self, path: Path) -> None:
+        """The file is at `path` now and stays there whatever becomes of this object."""
+        self._path = path
+        if self._cleanup is not None:
+            self._cleanup.detach()
+            self._cleanup = None
+
+    def disown(self) -> None:
+        """Nobody else wants the file: delete it as soon as this object is garbage."""
+        self._cleanup = weakref.finalize(self, _unlink, self._path)
+
+
+class FileSpool:
+    """A spool in memory up to `threshold` bytes, in a file of `folder` beyond."""
+
+    def __init__(self, folder: Path, threshold: int) -> None:
+        self._folder = folder
+        self._threshold = threshold
+        self._size = 0
+        self._buffer = io.BytesIO()
+        self._file: BinaryIO | None = None
+        self._path: Path | None = None
+        self._cleanup: weakref.finalize[[BinaryIO, Path], FileSpool] | None = None
+        self._body: FileBody | None = None
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Raises StoreError when the disk does not take it."""
+        self._size += len(data)
+        try:
+            if self._file is None and self._size > self._threshold:
+                self._file = self._roll()
+            (self._file or self._buffer).write(data)
+        except OSError as error:
+            raise StoreError(f"a body cannot be written to disk: {error.strerror}") from error
+
+    def finish(self) -> Body:
+        """Raises StoreError when the disk does not take the last bytes."""
+        if self._file is None or self._path is None or self._cleanup is None:
+            return MemoryBody(self._buffer.getvalue())
+        try:
+            self._file.close()
+        except OSError as error:
+            raise StoreError(f"a body cannot be written to disk: {error.strerror}") from error
+        self._cleanup.detach()
+        self._body = FileBody(self._path, self._size, temporary=True)
+        return self._body
+
+    def discard(self) -> None:
+        self._buffer = io.BytesIO()
+        if self._cleanup is not None:
+            self._cleanup()
+        if self._body is not None and self._body.temporary:
+            _unlink(self._body.path)
+        self._body = None
+
+    def _roll(self) -> BinaryIO:
+        self._path, descriptor = _create(self._folder)
+        file = os.fdopen(descriptor, "wb", CHUNK)
+        self._cleanup = weakref.finalize(self, _abandon, file, self._path)
+        file.write(self._buffer.getbuffer())
+        self._buffer = io.BytesIO()
+        return file
+
+
+class FileBlobs:
+    """`ports.Blobs` in the folder `root`; what is larger than `threshold` bytes goes to disk while it is written."""
+
+    def __init__(self, root: Path, threshold: int = 262144) -> None:
+        self._threshold = threshold
+        self._spools = root / "spool"
+        self._kept = root / "kept"
+        try:
+            for folder in (root, self._spools, self._kept):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"the folder of stored payloads cannot be made: {error.strerror}") from error
+
+    def spool(self) -> Spool:
+        return FileSpool(self._spools, self._threshold)
+
+    def body(self, name: str, size: int) -> FileBody:
+        """The kept file `name`."""
+        return FileBody(self._place(name), size)
+
+    def adopt(self, body: Body) -> FileBody:
+        """Make a body durable under kept/: moved if it is a spool of ours, copied otherwise. Waits for the disk.
+
+        Its name is `.path.name`. The object given stays readable. Until a row names the file, undo it with release().
+        Raises StoreError.
+        """
+        try:
+            file = body if isinstance(body, FileBody) and self._is_spool(body) else self._copy(body)
+            self._keep(file)
+        except OSError as error:
+            raise StoreError(f"a payload cannot be stored: {error.strerror}") from error
+        return file
+
+    def release(self, files: Iterable[FileBody]) -> None:
+        """No row names these after all: each goes when the last one who reads it lets go."""
+        for file in files:
+            file.disown()
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Delete kept files whose rows are gone."""
+        for name in names:
+            _unlink(self._place(name))
+
+    def sweep(self, known: Callable[[Collection[str]], Collection[str]]) -> int:
+        """Delete what a crash left behind; `known` tells which of these names are in the database. Returns how many."""
+        oldest = time.time() - ABANDONED
+        old = {path.name: path for path in _files_before(self._kept, oldest)}
+        wanted = known(old) if old else ()
+        orphans = [path for name, path in old.items() if name not in wanted]
+        orphans += _files_before(self._spools, oldest)
+        for path in orphans:
+            _unlink(path)
+        return len(orphans)
+
+    def _is_spool(self, body: FileBody) -> bool:
+        return body.temporary and body.path.parent == self._spools
+
+    def _copy(self, body: Body) -> FileBody:
+        path, descriptor = _create(self._spools)
+        file = FileBody(path, body.size, temporary=True)
+        with io.FileIO(descriptor, "wb") as target:
+            for chunk in body.chunks():
+                view = memoryview(chunk)
+                while view:
+                    view = view[target.write(view) :]
+        return file
+
+    def _keep(self, file: FileBody) -> None:
+        _sync(file.path)
+        os.utime(file.path)  # so that a sweep between here and the commit sees a young file
+        place = self._place(file.path.name)
+        if not place.parent.is_dir():
+            place.parent.mkdir(mode=0o700, exist_ok=True)
+            _sync(self._kept)
+        file.path.rename(place)
+        file.own(place)
+        _sync(place.parent)
+
+    def _place(self, name: str) -> Path:
+        return self._kept / name[:2] / name
+
+
+def _read(file: io.FileIO, remaining: int) -> Iterator[bytes]:
+    while remaining:
+        chunk = file.read(min(CHUNK, remaining))
+        if not chunk:
+            raise StoreError(
+                "a stored payload is shorter than when it was stored",
+                fix="Check the file system; restore the folder of payloads from its backup.",
+            )
+        remaining -= len(chunk)
+        yield chunk
+
+
+def _create(folder: Path) -> tuple[Path, int]:
+    path = folder / secrets.token_hex(16)
+    return path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _files_before(folder: Path, oldest: float) -> list[Path]:
+    """The files below a folder that nobody wrote to since `oldest`; what vanishes meanwhile is another's business."""
+    found = []
+    for path in folder.rglob("*"):
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            continue
+        if path.is_file() and status.st_mtime < oldest:
+            found.append(path)
+    return found
+
+
+def _abandon(file: BinaryIO, path: Path) -> None:
+    with suppress(OSError):  # its last bytes need not reach a full disk
+        file.close()
+    _unlink(path)
+
+
+def _unlink(path: Path) -> None:
+    # A file that cannot be deleted now is deleted by a later sweep; whoever is here has nothing better to do.
+    with suppress(OSError):
+        path.unlink(missing_ok=True)

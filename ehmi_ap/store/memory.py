@@ -1,0 +1,393 @@
+"""`ports.Store` and `ports.Blobs` in memory: for embedding and for tests. Gone with the process, otherwise the same.
+
+Both stores pass tests/contract/test_store.py. All of it runs in one event loop, without an await, so that every
+method is a transaction as it is.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from heapq import heappop, heappush
+
+from ehmi_ap.body import Body, MemoryBody, MemorySpool, Spool, read_all
+from ehmi_ap.errors import NotFound, StoreError, SubmissionConflict
+from ehmi_ap.lifecycle import Happening, State
+from ehmi_ap.model import DeliveryEvent, Direction, MessageId, Signed, UserMessage, Wire
+from ehmi_ap.ports import Job, Kept, Query, Sent, Stored, party_key
+from ehmi_ap.store.rules import FINAL, HELD, backend_of, direction_of, end_entity, next_state, partner
+
+
+class MemoryBlobs:
+    """`ports.Blobs` in memory, whatever the size."""
+
+    def spool(self) -> Spool:
+        return MemorySpool()
+
+
+@dataclass(frozen=True, slots=True)
+class _Purged:
+    """What is left of a payload."""
+
+    size: int
+    resident: bool = False
+
+    def chunks(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:  # noqa: ARG002 (the port's)
+        raise NotFound("the bytes of this payload are no longer kept")
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Row:
+    key: int
+    direction: Direction
+    state: State
+    message: UserMessage
+    pmode: str
+    backend: str
+    fingerprint: bytes
+    fetched: bool
+    created_at: datetime
+    first_at: datetime
+    changed_at: datetime
+    due: datetime | None
+    attempts: int = 0
+    signed: Signed | None = None
+    receipt: Wire | None = None
+    payloads_kept: bool = True
+    code: str | None = None
+    detail: str = ""
+
+
+_Identity = tuple[Direction, MessageId, str]
+
+
+@dataclass(slots=True)
+class _Tables:
+    rows: dict[int, _Row] = field(default_factory=dict)
+    by_identity: dict[_Identity, _Row] = field(default_factory=dict)
+    queue: dict[Direction, list[tuple[datetime, int]]] = field(default_factory=lambda: {d: [] for d in Direction})
+    events: dict[int, DeliveryEvent] = field(default_factory=dict)
+    untold: dict[str, dict[int, DeliveryEvent]] = field(default_factory=dict)
+
+
+class MemoryStore:
+    """The store of one process's life."""
+
+    def __init__(self) -> None:
+        self._tables: _Tables | None = _Tables()
+        self._last_key = 0
+        self._last_seq = 0
+
+    async def accept(
+        self,
+        message: UserMessage,
+        *,
+        pmode: str,
+        backend: str,
+        fingerprint: bytes,
+        events: Sequence[DeliveryEvent],
+    ) -> bool:
+        first = self._open.by_identity.get(_identity(message, Direction.OUTBOUND))
+        if first is None:
+            self._insert(message, Direction.OUTBOUND, State.ACCEPTED, pmode, backend, fingerprint, False, events)
+        elif first.fingerprint != fingerprint:
+            raise SubmissionConflict(f"message {message.message_id} was submitted before with other content")
+        return first is None
+
+    async def keep(
+        self,
+        message: UserMessage,
+        *,
+        pmode: str,
+        backend: str,
+        fingerprint: bytes,
+        reply: Wire,
+        state: State,
+        fetched: bool,
+        events: Sequence[DeliveryEvent],
+        repeated: DeliveryEvent,
+    ) -> Kept:
+        first = self._open.by_identity.get(_identity(message, Direction.INBOUND))
+        if first is not None:
+            self._add_events([repeated], first.backend)
+            assert first.receipt is not None
+            return Kept(reply=first.receipt, duplicate=True, same=first.fingerprint == fingerprint)
+        row = self._insert(message, Direction.INBOUND, state, pmode, backend, fingerprint, fetched, events)
+        row.receipt = _resident(reply)
+        return Kept(reply=reply)
+
+    async def claim(self, direction: Direction, *, now: datetime, lease: float, limit: int) -> Sequence[Job]:
+        queue = self._open.queue[direction]
+        jobs: list[Job] = []
+        while len(jobs) < limit and self._next(direction) is not None and queue[0][0] <= now:
+            row = self._open.rows[heappop(queue)[1]]
+            claimed = next_state(row.state, Happening.CLAIMED)
+            assert claimed is not None
+            row.state, row.changed_at = claimed, now
+            row.attempts += 1
+            self._enqueue(row, now + timedelta(seconds=lease))
+            jobs.append(_job(row))
+        return jobs
+
+    async def next_due(self, direction: Direction) -> datetime | None:
+        return self._next(direction)
+
+    async def keep_signed(self, key: int, signed: Signed) -> None:
+        row = self._open.rows.get(key)
+        if row is not None and row.signed is None:
+            row.signed = signed
+
+    async def settle(
+        self,
+        key: int,
+        happening: Happening,
+        *,
+        now: datetime,
+        due: datetime | None = None,
+        receipt: Wire | None = None,
+        code: str | None = None,
+        detail: str = "",
+        events: Sequence[DeliveryEvent] = (),
+        attempt: int | None = None,
+    ) -> bool:
+        if happening is Happening.CLAIMED:
+            raise ValueError("messages are claimed with claim()")
+        row = self._open.rows.get(key)
+        after = next_state(row.state, happening) if row else None
+        stale = happening in (Happening.MISSED, Happening.GIVEN_UP) and row and attempt not in (None, row.attempts)
+        if row is None or after is None or stale:
+            return False
+        row.state, row.changed_at = after, now
+        row.receipt = row.receipt or (receipt and _resident(receipt))
+        self._requeue(row, happening, now, due)
+        if happening is not Happening.RESENT:
+            row.code, row.detail = code, detail
+        if happening is Happening.SETTLED and row.signed:
+            row.signed = replace(row.signed, parts=())
+        self._add_events(events, row.backend)
+        return True
+
+    async def record(self, events: Sequence[DeliveryEvent]) -> None:
+        for event in events:
+            rows = self._open.rows.values()
+            known = (r.backend for r in rows if (r.message.message_id, r.direction) == _subject(event))
+            self._add_events([event], event.backend or next(known, ""))
+
+    async def sent(self, message_id: MessageId) -> Sent | None:
+        row = self._open.by_identity.get((Direction.OUTBOUND, message_id, ""))
+        if row is None:
+            return None
+        return Sent(
+            key=row.key,
+            message=row.message,
+            pmode=row.pmode,
+            backend=row.backend,
+            state=row.state,
+            references=row.signed.references if row.signed else (),
+        )
+
+    async def find(self, query: Query) -> Sequence[Stored]:
+        newest = (row for row in reversed(self._open.rows.values()) if _matches(row, query))
+        return [_stored(row) for row, _ in zip(newest, range(query.limit), strict=False)]
+
+    async def get(self, key: int) -> Stored | None:
+        row = self._open.rows.get(key)
+        return _stored(row) if row else None
+
+    async def receipt(self, key: int) -> Wire | None:
+        row = self._open.rows.get(key)
+        return row.receipt if row else None
+
+    async def events(
+        self,
+        *,
+        after: int = 0,
+        message_id: MessageId | None = None,
+        direction: Direction | None = None,
+        limit: int = 500,
+    ) -> Sequence[DeliveryEvent]:
+        return [
+            event
+            for event in self._open.events.values()
+            if event.seq > after and message_id in (None, event.message_id) and direction in (None, event.direction)
+        ][:limit]
+
+    async def undelivered_events(self, backend: str, *, limit: int) -> Sequence[DeliveryEvent]:
+        return list(self._open.untold.get(backend, {}).values())[:limit]
+
+    async def events_delivered(self, backend: str, seqs: Sequence[int]) -> None:
+        for seq in seqs:
+            self._open.untold.get(backend, {}).pop(seq, None)
+
+    async def purge(self, *, payloads_before: datetime, messages_before: datetime) -> int:
+        final = [row for row in self._open.rows.values() if row.state in FINAL]
+        old = [row for row in final if row.changed_at < messages_before]
+        for row in old:
+            del self._open.rows[row.key]
+            del self._open.by_identity[_identity(row.message, row.direction)]
+        bare = [r for r in final if r not in old and r.payloads_kept and r.changed_at < payloads_before]
+        for row in bare:
+            _forget_payloads(row)
+        self._forget_events(old, messages_before)
+        return len(old) + len(bare)
+
+    async def counts(self) -> Mapping[tuple[Direction, State], int]:
+        numbers: dict[tuple[Direction, State], int] = {}
+        for row in self._open.rows.values():
+            which = (direction_of(row.state), row.state)
+            numbers[which] = numbers.get(which, 0) + 1
+        return numbers
+
+    async def close(self) -> None:
+        self._tables = None
+
+    @property
+    def _open(self) -> _Tables:
+        if self._tables is None:
+            raise StoreError("the store is closed")
+        return self._tables
+
+    def _insert(
+        self,
+        message: UserMessage,
+        direction: Direction,
+        state: State,
+        pmode: str,
+        backend: str,
+        fingerprint: bytes,
+        fetched: bool,
+        events: Sequence[DeliveryEvent],
+    ) -> _Row:
+        at = events[0].at if events else datetime.now(UTC)
+        self._last_key += 1
+        row = _Row(
+            key=self._last_key,
+            direction=direction,
+            state=state,
+            message=message,
+            pmode=pmode,
+            backend=backend,
+            fingerprint=fingerprint,
+            fetched=fetched,
+            created_at=at,
+            first_at=at,
+            changed_at=at,
+            due=None,
+        )
+        self._open.rows[row.key] = row
+        self._open.by_identity[_identity(message, direction)] = row
+        self._enqueue(row, None if state in FINAL else at)
+        self._add_events(events, backend)
+        return row
+
+    def _requeue(self, row: _Row, happening: Happening, now: datetime, due: datetime | None) -> None:
+        if happening is Happening.RESENT:
+            row.attempts, row.first_at = 0, now
+        self._enqueue(row, {Happening.MISSED: due or now, Happening.RESENT: now}.get(happening))
+
+    def _enqueue(self, row: _Row, due: datetime | None) -> None:
+        row.due = None if row.fetched else due
+        if row.due is not None:
+            heappush(self._open.queue[row.direction], (row.due, row.key))
+
+    def _next(self, direction: Direction) -> datetime | None:
+        """The earliest due; entries that a later one replaced are dropped on the way."""
+        queue = self._open.queue[direction]
+        while queue:
+            due, key = queue[0]
+            row = self._open.rows.get(key)
+            if row is not None and row.due == due:
+                return due
+            heappop(queue)
+        return None
+
+    def _add_events(self, events: Sequence[DeliveryEvent], backend: str) -> None:
+        for event in events:
+            self._last_seq += 1
+            numbered = replace(event, seq=self._last_seq, backend=backend_of(event, backend))
+            self._open.events[numbered.seq] = numbered
+            if numbered.backend:
+                self._open.untold.setdefault(numbered.backend, {})[numbered.seq] = numbered
+
+    def _forget_events(self, purged: Sequence[_Row], before: datetime) -> None:
+        """The events of purged messages and old events of none, unless a message that is kept has their MessageId."""
+        kept = {(row.message.message_id, row.direction) for row in self._open.rows.values()}
+        gone = {(row.message.message_id, row.direction) for row in purged} - kept
+        for event in list(self._open.events.values()):
+            subject = _subject(event)
+            if subject in gone or (event.at < before and subject not in kept):
+                del self._open.events[event.seq]
+                self._open.untold.get(event.backend, {}).pop(event.seq, None)
+
+
+def _identity(message: UserMessage, direction: Direction) -> _Identity:
+    """The duplicate key (design decision 22)."""
+    return (direction, message.message_id, party_key(message.from_.id) if direction is Direction.INBOUND else "")
+
+
+def _subject(event: DeliveryEvent) -> tuple[MessageId, Direction]:
+    return (event.message_id, event.direction)
+
+
+def _resident(wire: Wire) -> Wire:
+    return replace(wire, body=MemoryBody(read_all(wire.body)))
+
+
+def _job(row: _Row) -> Job:
+    return Job(
+        key=row.key,
+        message=row.message,
+        pmode=row.pmode,
+        backend=row.backend,
+        attempts=row.attempts,
+        first_at=row.first_at,
+        signed=row.signed,
+        lost_code=row.code,
+    )
+
+
+def _stored(row: _Row) -> Stored:
+    return Stored(
+        key=row.key,
+        direction=row.direction,
+        state=row.state,
+        message=row.message,
+        pmode=row.pmode,
+        backend=row.backend,
+        attempts=row.attempts,
+        first_at=row.first_at,
+        changed_at=row.changed_at,
+        due=None if row.state in HELD else row.due,
+        has_receipt=row.receipt is not None,
+        payloads_kept=row.payloads_kept,
+        last_code=row.code,
+        last_detail=row.detail,
+    )
+
+
+def _forget_payloads(row: _Row) -> None:
+    def gone(body: Body) -> Body:
+        return _Purged(body.size) if body.size else body
+
+    row.payloads_kept = False
+    row.message = replace(row.message, payloads=tuple(replace(p, body=gone(p.body)) for p in row.message.payloads))
+
+
+_MATCHERS: tuple[tuple[Callable[[Query], object], Callable[[_Row, Query], bool]], ...] = (
+    (lambda q: q.direction, lambda r, q: r.direction is q.direction),
+    (lambda q: q.states or None, lambda r, q: r.state in q.states),
+    (lambda q: q.message_id, lambda r, q: r.message.message_id == q.message_id),
+    (lambda q: q.party, lambda r, q: partner(r.message, r.direction) == q.party),
+    (lambda q: q.participant, lambda r, q: q.participant in _end_entities(r.message)),
+    (lambda q: q.conversation_id, lambda r, q: r.message.conversation_id == q.conversation_id),
+    (lambda q: q.backend, lambda r, q: r.backend == q.backend),
+    (lambda q: q.since, lambda r, q: q.since is not None and r.created_at >= q.since),
+    (lambda q: q.after, lambda r, q: q.after is not None and r.key < q.after),
+)
+
+
+def _end_entities(message: UserMessage) -> tuple[str | None, ...]:
+    return tuple(end_entity(message.properties, name) for name in ("originalSender", "finalRecipient"))
+
+
+def _matches(row: _Row, query: Query) -> bool:
+    return all(given(query) is None or fits(row, query) for given, fits in _MATCHERS)

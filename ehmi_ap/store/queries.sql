@@ -1,0 +1,167 @@
+-- The queries of the SQLite store. `-- name: word` starts one; the comment below it says what it is for.
+-- temp.transition holds lifecycle.TRANSITIONS: (state, happening) -> next. No query changes a state but through it.
+
+-- name: insert_message
+-- Nothing is returned where the duplicate key exists.
+INSERT INTO message (direction, state, message_id, sender, fingerprint, pmode, backend, partner, original_sender,
+                     final_recipient, conversation_id, fetched, created_at, first_at, changed_at, due)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?13, ?14)
+ON CONFLICT (message_id, direction, sender) DO NOTHING;
+
+-- name: first_kept
+-- The message that has the duplicate key, and its receipt.
+SELECT m.key, m.fingerprint, m.backend, r.status, r.content_type, r.body
+FROM message AS m LEFT JOIN receipt AS r USING (key)
+WHERE m.message_id = ?1 AND m.direction = ?2 AND m.sender = ?3;
+
+-- name: insert_content
+INSERT INTO content (key, header, inline) VALUES (?1, ?2, ?3);
+
+-- name: insert_receipt
+-- The first receipt stays: it is the one that was acted upon.
+INSERT OR IGNORE INTO receipt (key, status, content_type, body) VALUES (?1, ?2, ?3, ?4);
+
+-- name: insert_file
+INSERT INTO file (name, key, signed) VALUES (?1, ?2, ?3);
+
+-- name: insert_signed
+-- What was signed first stays, so that every retry carries the same digests.
+INSERT OR IGNORE INTO signed (key, meta, envelope) SELECT key, ?2, ?3 FROM message WHERE key = ?1;
+
+-- name: insert_signed_part
+INSERT INTO signed_part (key, inline, files) VALUES (?1, ?2, ?3);
+
+-- name: insert_event
+-- An event that names no backend is for the backend of its message; one that is for nobody is never untold.
+INSERT INTO event (kind, message_id, direction, at, failed, code, detail, backend, told)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8 = '');
+
+-- name: backend_of
+SELECT backend FROM message WHERE message_id = ?1 AND direction = ?2 ORDER BY key LIMIT 1;
+
+-- name: due_now
+-- Oldest due first. Payloads come along only where nothing was signed yet.
+SELECT m.key, m.pmode, m.backend, m.attempts + 1, m.first_at, m.last_code,
+       c.header, CASE WHEN s.key IS NULL THEN c.inline END, s.meta, s.envelope, p.inline
+FROM message AS m
+JOIN content AS c USING (key)
+LEFT JOIN signed AS s USING (key)
+LEFT JOIN signed_part AS p USING (key)
+WHERE m.direction = ?1 AND m.due <= ?2
+ORDER BY m.due, m.key
+LIMIT ?3;
+
+-- name: claim
+-- In the same transaction as due_now.
+UPDATE message
+SET state = t.next, attempts = attempts + 1, changed_at = ?2, due = ?3
+FROM temp.transition AS t
+WHERE key = ?1 AND t.state = message.state AND t.happening = 'claimed';
+
+-- name: next_due
+SELECT min(due) FROM message WHERE direction = ?1 AND due IS NOT NULL;
+
+-- name: settle
+UPDATE message
+SET state = t.next,
+    due = CASE fetched WHEN 0 THEN :due END,
+    changed_at = :now,
+    attempts = CASE :happening WHEN 'resent' THEN 0 ELSE attempts END,
+    first_at = CASE :happening WHEN 'resent' THEN :now ELSE first_at END,
+    last_code = CASE :happening WHEN 'resent' THEN last_code ELSE :code END,
+    last_detail = CASE :happening WHEN 'resent' THEN last_detail ELSE :detail END
+FROM temp.transition AS t
+WHERE key = :key AND t.state = message.state AND t.happening = :happening
+  AND (:attempt IS NULL OR attempts = :attempt)
+RETURNING backend;
+
+-- name: drop_signed_part
+DELETE FROM signed_part WHERE key = ?1 RETURNING files;
+
+-- name: drop_signed_files
+DELETE FROM file WHERE key = ?1 AND signed = 1 RETURNING name;
+
+-- name: sent
+SELECT m.key, m.pmode, m.backend, m.state, c.header, s.meta
+FROM message AS m
+JOIN content AS c USING (key)
+LEFT JOIN signed AS s USING (key)
+WHERE m.message_id = ?1 AND m.direction = ?2 AND m.sender = '';
+
+-- name: stored
+-- {where} is made of the conditions in sqlite.py, one per filter that is given.
+SELECT m.key, m.direction, m.state, m.pmode, m.backend, m.attempts, m.first_at, m.changed_at, m.due,
+       r.key IS NOT NULL, m.payloads_kept, m.last_code, m.last_detail, c.header
+FROM message AS m
+JOIN content AS c USING (key)
+LEFT JOIN receipt AS r USING (key)
+WHERE {where}
+ORDER BY m.key DESC
+LIMIT :limit;
+
+-- name: inline_bytes
+-- ?2 counts from 1.
+SELECT substr(inline, ?2, ?3) FROM content WHERE key = ?1;
+
+-- name: receipt
+SELECT status, content_type, body FROM receipt WHERE key = ?1;
+
+-- name: events
+SELECT kind, message_id, direction, at, failed, code, detail, backend, seq
+FROM event WHERE seq > ?1 AND (?2 IS NULL OR direction = ?2)
+ORDER BY seq LIMIT ?3;
+
+-- name: events_of_message
+SELECT kind, message_id, direction, at, failed, code, detail, backend, seq
+FROM event WHERE seq > ?1 AND (?2 IS NULL OR direction = ?2) AND message_id = ?4
+ORDER BY seq LIMIT ?3;
+
+-- name: untold_events
+SELECT kind, message_id, direction, at, failed, code, detail, backend, seq
+FROM event WHERE told = 0 AND backend = ?1
+ORDER BY seq LIMIT ?2;
+
+-- name: tell_event
+UPDATE event SET told = 1 WHERE seq = ?1 AND backend = ?2;
+
+-- name: counts
+SELECT state, count(*) FROM message GROUP BY state;
+
+-- name: old_messages
+-- Final messages that did not change since ?2; ?1 is a JSON list of states.
+SELECT key FROM message WHERE state IN (SELECT value FROM json_each(?1)) AND changed_at < ?2;
+
+-- name: old_payloads
+SELECT key FROM message WHERE state IN (SELECT value FROM json_each(?1)) AND changed_at < ?2 AND payloads_kept = 1;
+
+-- name: old_events
+-- Events of no message that is kept.
+SELECT seq FROM event AS e
+WHERE at < ?1 AND NOT EXISTS (
+    SELECT 1 FROM message AS m WHERE m.message_id = e.message_id AND m.direction = e.direction);
+
+-- name: delete_events_of_message
+-- Unless another message has the same MessageId: the events may be that one's.
+DELETE FROM event WHERE (message_id, direction) IN (
+    SELECT m.message_id, m.direction FROM message AS m
+    WHERE m.key = ?1 AND NOT EXISTS (
+        SELECT 1 FROM message AS o
+        WHERE o.message_id = m.message_id AND o.direction = m.direction AND o.key <> m.key));
+
+-- name: delete_message
+DELETE FROM message WHERE key = ?1;
+
+-- name: delete_event
+DELETE FROM event WHERE seq = ?1;
+
+-- name: forget_payloads
+UPDATE message SET payloads_kept = 0 WHERE key = ?1;
+
+-- name: delete_inline
+UPDATE content SET inline = NULL WHERE key = ?1;
+
+-- name: delete_files
+DELETE FROM file WHERE key = ?1 RETURNING name;
+
+-- name: known_files
+SELECT name FROM file WHERE name IN (SELECT value FROM json_each(?1));

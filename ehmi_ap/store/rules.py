@@ -1,0 +1,57 @@
+"""What the stores take from lifecycle.TRANSITIONS; there is no other list of states in this room."""
+
+from ehmi_ap.lifecycle import TRANSITIONS, Happening, State
+from ehmi_ap.model import DeliveryEvent, Direction, Property, UserMessage
+
+CLAIM: dict[State, State] = {}
+"""Who may be claimed, and what it becomes. A lease that ran out is a miss that nobody reported, then a claim."""
+
+for _state, _next in TRANSITIONS.items():
+    if Happening.CLAIMED in _next:
+        CLAIM[_state] = _next[Happening.CLAIMED]
+    elif Happening.MISSED in _next:
+        CLAIM[_state] = TRANSITIONS[_next[Happening.MISSED]][Happening.CLAIMED]
+
+FINAL: frozenset[State] = frozenset(state for state, after in TRANSITIONS.items() if not after)
+"""States out of which nothing leads; only these are purged. FAILED and UNDELIVERED wait for a person."""
+
+HELD: frozenset[State] = frozenset(CLAIM.values())
+"""States in which a worker is at it."""
+
+
+def _reachable(state: State) -> frozenset[State]:
+    found, new = {state}, {state}
+    while new:
+        new = {after for one in new for after in TRANSITIONS[one].values()} - found
+        found |= new
+    return frozenset(found)
+
+
+_OUTBOUND = _reachable(State.ACCEPTED)
+
+
+def direction_of(state: State) -> Direction:
+    """Whose states these are: no state belongs to both directions."""
+    return Direction.OUTBOUND if state in _OUTBOUND else Direction.INBOUND
+
+
+def next_state(state: State, happening: Happening) -> State | None:
+    """Where a happening leads from a state; None: it is not allowed there."""
+    if happening is Happening.CLAIMED:
+        return CLAIM.get(state)
+    return TRANSITIONS[state].get(happening)
+
+
+def partner(message: UserMessage, direction: Direction) -> str:
+    """The PartyId value of the other access point."""
+    return (message.to if direction is Direction.OUTBOUND else message.from_).id.value
+
+
+def end_entity(properties: tuple[Property, ...], name: str) -> str | None:
+    """The value of originalSender or finalRecipient, if the message names it."""
+    return next((item.value for item in properties if item.name == name), None)
+
+
+def backend_of(event: DeliveryEvent, backend: str) -> str:
+    """Whom an event is told: the one it names, or the message's."""
+    return event.backend or backend

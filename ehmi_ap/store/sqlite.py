@@ -1,0 +1,380 @@
+"""`ports.Store` on SQLite: one file, any number of processes on it.
+
+Every write is one request to the writer (writer.py) and so one transaction, durable when it returns; large bodies
+are durable files before it begins (layout.py). Reads run beside it (readers.py). The SQL is in queries.sql.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ehmi_ap.body import Body, MemoryBody, read_all
+from ehmi_ap.errors import SubmissionConflict
+from ehmi_ap.lifecycle import Happening, State
+from ehmi_ap.model import DeliveryEvent, Direction, MessageId, Signed, UserMessage, Wire
+from ehmi_ap.ports import Job, Kept, Query, Sent, Stored
+from ehmi_ap.store import codec
+from ehmi_ap.store.blobs import FileBlobs
+from ehmi_ap.store.codec import Place, micros, moment
+from ehmi_ap.store.database import connect_reader, connect_writer, make
+from ehmi_ap.store.layout import Layout, lay_out
+from ehmi_ap.store.readers import InlineBody, Readers
+from ehmi_ap.store.rules import HELD, direction_of
+from ehmi_ap.store.statements import (
+    FILTERS,
+    FINAL_STATES,
+    SQL,
+    drop_signed,
+    filter_values,
+    first_kept,
+    insert_events,
+    insert_message,
+    message_row,
+    purge_message,
+    purge_payloads,
+    settle_row,
+    wire,
+)
+from ehmi_ap.store.writer import Writer
+
+PURGE_BATCH = 200
+"""Messages purged in one transaction, so that those who wait for the writer do not notice."""
+
+
+class SqliteStore:
+    """The embedded store. Made by open(); every method but close() raises StoreError after close()."""
+
+    def __init__(self, path: Path, blobs: FileBlobs) -> None:
+        self._blobs = blobs
+        self._writer = Writer(partial(connect_writer, path))
+        self._readers = Readers(partial(connect_reader, path))
+
+    @classmethod
+    async def open(cls, path: Path, blobs: FileBlobs) -> "SqliteStore":
+        """Open or make the database at `path`; its large payloads are kept by `blobs`.
+
+        Raises ConfigError (SQLite too old, database too new), StoreError.
+        """
+        await asyncio.to_thread(make, path)
+        store = await asyncio.to_thread(cls, path, blobs)
+        await asyncio.to_thread(blobs.sweep, store._known_files)
+        return store
+
+    async def accept(
+        self,
+        message: UserMessage,
+        *,
+        pmode: str,
+        backend: str,
+        fingerprint: bytes,
+        events: Sequence[DeliveryEvent],
+    ) -> bool:
+        layout = await lay_out([payload.body for payload in message.payloads], self._blobs)
+        row = message_row(message, Direction.OUTBOUND, State.ACCEPTED, pmode, backend, fingerprint, events)
+        header = codec.encode_message(message, layout.places)
+
+        def work(connection: sqlite3.Connection) -> bytes | None:
+            key = insert_message(connection, row, header, layout)
+            if key is None:
+                return bytes(first_kept(connection, message, Direction.OUTBOUND)[1])
+            insert_events(connection, events, backend)
+            return None
+
+        there = await self._writer.run(work, partial(self._release_unless, None, layout))
+        if there is not None and there != fingerprint:
+            raise SubmissionConflict(f"message {message.message_id} was submitted before with other content")
+        return there is None
+
+    async def keep(
+        self,
+        message: UserMessage,
+        *,
+        pmode: str,
+        backend: str,
+        fingerprint: bytes,
+        reply: Wire,
+        state: State,
+        fetched: bool,
+        events: Sequence[DeliveryEvent],
+        repeated: DeliveryEvent,
+    ) -> Kept:
+        layout = await lay_out([payload.body for payload in message.payloads], self._blobs)
+        row = message_row(message, Direction.INBOUND, state, pmode, backend, fingerprint, events, fetched=fetched)
+        header = codec.encode_message(message, layout.places)
+        answer = await _wire_row(reply)
+        kept = Kept(reply=reply)
+
+        def work(connection: sqlite3.Connection) -> Kept:
+            key = insert_message(connection, row, header, layout)
+            if key is None:
+                first = first_kept(connection, message, Direction.INBOUND)
+                insert_events(connection, [repeated], first[2])
+                return Kept(reply=wire(first[3:]), duplicate=True, same=first[1] == fingerprint)
+            connection.execute(SQL["insert_receipt"], (key, *answer))
+            insert_events(connection, events, backend)
+            return kept
+
+        return await self._writer.run(work, partial(self._release_unless, kept, layout))
+
+    async def claim(self, direction: Direction, *, now: datetime, lease: float, limit: int) -> Sequence[Job]:
+        at, until = micros(now), micros(now + timedelta(seconds=lease))
+
+        def work(connection: sqlite3.Connection) -> list[Any]:
+            rows = connection.execute(SQL["due_now"], (direction.value, at, limit)).fetchall()
+            connection.executemany(SQL["claim"], [(row[0], at, until) for row in rows])
+            return rows
+
+        return [self._job(*row) for row in await self._writer.run(work)]
+
+    async def next_due(self, direction: Direction) -> datetime | None:
+        row = await self._fetch_one("next_due", (direction.value,))
+        return None if row is None or row[0] is None else moment(row[0])
+
+    async def keep_signed(self, key: int, signed: Signed) -> None:
+        layout = await lay_out([part.body for part in signed.parts], self._blobs)
+        meta = codec.encode_signed(signed, layout.places)
+
+        def work(connection: sqlite3.Connection) -> bool:
+            if connection.execute(SQL["insert_signed"], (key, meta, signed.envelope)).rowcount == 0:
+                return False
+            connection.execute(SQL["insert_signed_part"], (key, layout.inline, bool(layout.files)))
+            connection.executemany(SQL["insert_file"], [(name, key, 1) for name in layout.names])
+            return True
+
+        await self._writer.run(work, partial(self._release_unless, True, layout))
+
+    async def settle(
+        self,
+        key: int,
+        happening: Happening,
+        *,
+        now: datetime,
+        due: datetime | None = None,
+        receipt: Wire | None = None,
+        code: str | None = None,
+        detail: str = "",
+        events: Sequence[DeliveryEvent] = (),
+        attempt: int | None = None,
+    ) -> bool:
+        if happening is Happening.CLAIMED:
+            raise ValueError("messages are claimed with claim()")
+        values = settle_row(key, happening, now=now, due=due, code=code, detail=detail, attempt=attempt)
+        answer = await _wire_row(receipt) if receipt else None
+
+        def work(connection: sqlite3.Connection) -> list[str] | None:
+            rows = connection.execute(SQL["settle"], values).fetchall()
+            if not rows:
+                return None
+            if answer is not None:
+                connection.execute(SQL["insert_receipt"], (key, *answer))
+            insert_events(connection, events, rows[0][0])
+            return drop_signed(connection, key) if happening is Happening.SETTLED else []
+
+        unwanted = await self._writer.run(work)
+        await self._remove(unwanted or [])
+        return unwanted is not None
+
+    async def record(self, events: Sequence[DeliveryEvent]) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            for event in events:
+                key = (event.message_id, event.direction.value)
+                row = None if event.backend else connection.execute(SQL["backend_of"], key).fetchone()
+                insert_events(connection, [event], row[0] if row else "")
+
+        await self._writer.run(work)
+
+    async def sent(self, message_id: MessageId) -> Sent | None:
+        row = await self._fetch_one("sent", (message_id, Direction.OUTBOUND.value))
+        if row is None:
+            return None
+        key, pmode, backend, state, header, meta = row
+        return Sent(
+            key=key,
+            message=codec.decode_message(header, self._lazy(key)),
+            pmode=pmode,
+            backend=backend,
+            state=codec.STATE[state],
+            references=codec.decode_references(meta) if meta else (),
+        )
+
+    async def find(self, query: Query) -> Sequence[Stored]:
+        return await self._stored(filter_values(query), query.limit)
+
+    async def get(self, key: int) -> Stored | None:
+        found = await self._stored({"key": key}, 1)
+        return found[0] if found else None
+
+    async def receipt(self, key: int) -> Wire | None:
+        row = await self._fetch_one("receipt", (key,))
+        return wire(row) if row else None
+
+    async def events(
+        self,
+        *,
+        after: int = 0,
+        message_id: MessageId | None = None,
+        direction: Direction | None = None,
+        limit: int = 500,
+    ) -> Sequence[DeliveryEvent]:
+        values = (after, direction.value if direction else None, limit)
+        if message_id is None:
+            return [codec.decode_event(row) for row in await self._fetch("events", values)]
+        return [codec.decode_event(row) for row in await self._fetch("events_of_message", (*values, message_id))]
+
+    async def undelivered_events(self, backend: str, *, limit: int) -> Sequence[DeliveryEvent]:
+        return [codec.decode_event(row) for row in await self._fetch("untold_events", (backend, limit))]
+
+    async def events_delivered(self, backend: str, seqs: Sequence[int]) -> None:
+        await self._execute_many("tell_event", [(seq, backend) for seq in seqs])
+
+    async def purge(self, *, payloads_before: datetime, messages_before: datetime) -> int:
+        touched = 0
+        for query, before, purge_one in (
+            ("old_messages", messages_before, purge_message),
+            ("old_payloads", payloads_before, purge_payloads),
+        ):
+            rows = await self._fetch(query, (FINAL_STATES, micros(before)))
+            for start in range(0, len(rows), PURGE_BATCH):
+                batch = [row[0] for row in rows[start : start + PURGE_BATCH]]
+                touched += await self._purge(batch, purge_one)
+        orphans = await self._fetch("old_events", (micros(messages_before),))
+        for start in range(0, len(orphans), PURGE_BATCH):
+            await self._execute_many("delete_event", orphans[start : start + PURGE_BATCH])
+        return touched
+
+    async def counts(self) -> Mapping[tuple[Direction, State], int]:
+        rows = [(codec.STATE[state], number) for state, number in await self._fetch("counts", ())]
+        return {(direction_of(state), state): number for state, number in rows}
+
+    async def close(self) -> None:
+        self._writer.stop()
+        await asyncio.to_thread(self._writer.join)
+        await asyncio.to_thread(self._readers.close)
+
+    async def _fetch(self, name: str, values: Sequence[object]) -> list[Any]:
+        return await self._readers.run(lambda connection: connection.execute(SQL[name], values).fetchall())
+
+    async def _fetch_one(self, name: str, values: Sequence[object]) -> Any:
+        return await self._readers.run(lambda connection: connection.execute(SQL[name], values).fetchone())
+
+    async def _execute_many(self, name: str, rows: Sequence[Sequence[object]]) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany(SQL[name], rows)
+
+        await self._writer.run(work)
+
+    async def _stored(self, values: dict[str, object], limit: int) -> list[Stored]:
+        where = " AND ".join(FILTERS[name] for name in values) or "1"
+        sql = SQL["stored"].format(where=where)
+        rows = await self._readers.run(lambda c: c.execute(sql, {**values, "limit": limit}).fetchall())
+        return [self._stored_row(*row) for row in rows]
+
+    async def _purge(self, keys: list[int], purge_one: Callable[[sqlite3.Connection, int], list[str] | None]) -> int:
+        def work(connection: sqlite3.Connection) -> list[list[str]]:
+            return [names for key in keys if (names := purge_one(connection, key)) is not None]
+
+        purged = await self._writer.run(work)
+        await self._remove([name for names in purged for name in names])
+        return len(purged)
+
+    async def _remove(self, names: Sequence[str]) -> None:
+        """After the commit that took away their rows; after a crash in between, the sweep does it."""
+        if names:
+            await asyncio.to_thread(self._blobs.remove, names)
+
+    def _release_unless(self, stored: object, layout: Layout, result: object) -> None:
+        """Let go of the files of a layout whose transaction failed or found its message there already."""
+        if layout.files and result != stored:
+            self._blobs.release(layout.files)
+
+    def _known_files(self, names: Collection[str]) -> set[str]:
+        wanted = codec.encode_list(list(names))
+        rows = self._readers.run_here(lambda c: c.execute(SQL["known_files"], (wanted,)).fetchall())
+        return {row[0] for row in rows}
+
+    def _lazy(self, key: int) -> codec.Bodies:
+        return partial(self._lazy_body, key)
+
+    def _lazy_body(self, key: int, place: Place) -> Body:
+        if place.file is not None:
+            return self._blobs.body(place.file, place.size)
+        return InlineBody(self._readers, SQL["inline_bytes"], key, place.start, place.size)
+
+    def _loaded(self, inline: bytes) -> codec.Bodies:
+        def body(place: Place) -> Body:
+            if place.file is not None:
+                return self._blobs.body(place.file, place.size)
+            return MemoryBody(inline[place.start : place.start + place.size])
+
+        return body
+
+    def _job(
+        self,
+        key: int,
+        pmode: str,
+        backend: str,
+        attempts: int,
+        first_at: int,
+        code: str | None,
+        header: str,
+        inline: bytes | None,
+        meta: str | None,
+        envelope: bytes,
+        parts: bytes | None,
+    ) -> Job:
+        bodies = self._lazy(key) if inline is None else self._loaded(inline)
+        return Job(
+            key=key,
+            message=codec.decode_message(header, bodies),
+            pmode=pmode,
+            backend=backend,
+            attempts=attempts,
+            first_at=moment(first_at),
+            signed=codec.decode_signed(meta, envelope, self._loaded(parts or b"")) if meta else None,
+            lost_code=code,
+        )
+
+    def _stored_row(
+        self,
+        key: int,
+        direction: str,
+        state: str,
+        pmode: str,
+        backend: str,
+        attempts: int,
+        first_at: int,
+        changed_at: int,
+        due: int | None,
+        has_receipt: int,
+        payloads_kept: int,
+        code: str | None,
+        detail: str,
+        header: str,
+    ) -> Stored:
+        waits = due is not None and codec.STATE[state] not in HELD
+        return Stored(
+            key=key,
+            direction=codec.DIRECTION[direction],
+            state=codec.STATE[state],
+            message=codec.decode_message(header, self._lazy(key)),
+            pmode=pmode,
+            backend=backend,
+            attempts=attempts,
+            first_at=moment(first_at),
+            changed_at=moment(changed_at),
+            due=moment(due) if due is not None and waits else None,
+            has_receipt=bool(has_receipt),
+            payloads_kept=bool(payloads_kept),
+            last_code=code,
+            last_detail=detail,
+        )
+
+
+async def _wire_row(wire: Wire) -> tuple[int, str, bytes]:
+    body = wire.body
+    data = read_all(body) if body.resident else await asyncio.to_thread(read_all, body)
+    return (wire.status, wire.content_type, data)

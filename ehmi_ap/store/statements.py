@@ -1,0 +1,164 @@
+"""Single statements inside a transaction, and the values they take and give; no futures, no files.
+
+Every function that takes a connection runs in the writer's transaction (writer.py).
+"""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from ehmi_ap.body import MemoryBody
+from ehmi_ap.lifecycle import Happening, State
+from ehmi_ap.model import DeliveryEvent, Direction, UserMessage, Wire
+from ehmi_ap.ports import Query, party_key
+from ehmi_ap.store import codec
+from ehmi_ap.store.codec import micros
+from ehmi_ap.store.database import load_queries
+from ehmi_ap.store.layout import Layout
+from ehmi_ap.store.rules import FINAL, backend_of, end_entity, partner
+
+SQL = load_queries()
+
+FINAL_STATES = codec.encode_list([state.value for state in FINAL])
+
+FILTERS: Mapping[str, str] = {
+    "key": "m.key = :key",
+    "direction": "m.direction = :direction",
+    "state": "m.state = :state",
+    "states": "m.state IN (SELECT value FROM json_each(:states))",
+    "message_id": "m.message_id = :message_id",
+    "party": "m.partner = :party",
+    "participant": "(m.original_sender = :participant OR m.final_recipient = :participant)",
+    "conversation_id": "m.conversation_id = :conversation_id",
+    "backend": "m.backend = :backend",
+    "since": "m.created_at >= :since",
+    "after": "m.key < :after",
+}
+
+
+def message_row(
+    message: UserMessage,
+    direction: Direction,
+    state: State,
+    pmode: str,
+    backend: str,
+    fingerprint: bytes,
+    events: Sequence[DeliveryEvent],
+    *,
+    fetched: bool = False,
+) -> tuple[object, ...]:
+    # The caller's clock, which is also that of claim(); ours only where it says nothing.
+    at = micros(events[0].at if events else datetime.now(UTC))
+    return (
+        direction.value,
+        state.value,
+        message.message_id,
+        _sender(message, direction),
+        fingerprint,
+        pmode,
+        backend,
+        partner(message, direction),
+        end_entity(message.properties, "originalSender"),
+        end_entity(message.properties, "finalRecipient"),
+        message.conversation_id,
+        fetched,
+        at,
+        None if fetched or state in FINAL else at,
+    )
+
+
+def _sender(message: UserMessage, direction: Direction) -> str:
+    """The second half of the duplicate key (design decision 22)."""
+    return party_key(message.from_.id) if direction is Direction.INBOUND else ""
+
+
+def insert_message(connection: sqlite3.Connection, row: Sequence[Any], header: str, layout: Layout) -> int | None:
+    """The new row's key; None: the duplicate key is taken, nothing was written."""
+    cursor = connection.execute(SQL["insert_message"], row)
+    if cursor.rowcount == 0:
+        return None
+    key = cursor.lastrowid
+    assert key is not None
+    connection.execute(SQL["insert_content"], (key, header, layout.inline))
+    if layout.files:
+        connection.executemany(SQL["insert_file"], [(name, key, 0) for name in layout.names])
+    return key
+
+
+def first_kept(connection: sqlite3.Connection, message: UserMessage, direction: Direction) -> Any:
+    identity = (message.message_id, direction.value, _sender(message, direction))
+    return connection.execute(SQL["first_kept"], identity).fetchone()
+
+
+def insert_events(connection: sqlite3.Connection, events: Sequence[DeliveryEvent], backend: str) -> None:
+    for event in events:
+        connection.execute(SQL["insert_event"], codec.event_row(event, backend_of(event, backend)))
+
+
+def settle_row(
+    key: int,
+    happening: Happening,
+    *,
+    now: datetime,
+    due: datetime | None,
+    code: str | None,
+    detail: str,
+    attempt: int | None,
+) -> dict[str, object]:
+    again = {Happening.MISSED: due or now, Happening.RESENT: now}.get(happening)
+    return {
+        "key": key,
+        "happening": happening.value,
+        "now": micros(now),
+        "due": None if again is None else micros(again),
+        "code": code,
+        "detail": detail,
+        "attempt": attempt if happening in (Happening.MISSED, Happening.GIVEN_UP) else None,
+    }
+
+
+def drop_signed(connection: sqlite3.Connection, key: int) -> list[str]:
+    """Drop the compressed copies, which only retries need; the names of their files."""
+    rows = connection.execute(SQL["drop_signed_part"], (key,)).fetchall()
+    if not rows or not rows[0][0]:
+        return []
+    return [name for (name,) in connection.execute(SQL["drop_signed_files"], (key,)).fetchall()]
+
+
+def purge_message(connection: sqlite3.Connection, key: int) -> list[str] | None:
+    """The names of its files; None: another process was faster."""
+    names = [name for (name,) in connection.execute(SQL["delete_files"], (key,)).fetchall()]
+    connection.execute(SQL["delete_events_of_message"], (key,))
+    return names if connection.execute(SQL["delete_message"], (key,)).rowcount else None
+
+
+def purge_payloads(connection: sqlite3.Connection, key: int) -> list[str] | None:
+    if connection.execute(SQL["forget_payloads"], (key,)).rowcount == 0:
+        return None
+    connection.execute(SQL["delete_inline"], (key,))
+    return [name for (name,) in connection.execute(SQL["delete_files"], (key,)).fetchall()]
+
+
+def wire(row: Sequence[Any]) -> Wire:
+    status, content_type, data = row
+    return Wire(content_type=content_type, body=MemoryBody(data), status=status)
+
+
+def filter_values(query: Query) -> dict[str, object]:
+    """The parameters of the filters that are given."""
+    values: dict[str, object | None] = {
+        "direction": query.direction.value if query.direction else None,
+        "message_id": query.message_id,
+        "party": query.party,
+        "participant": query.participant,
+        "conversation_id": query.conversation_id,
+        "backend": query.backend,
+        "since": micros(query.since) if query.since else None,
+        "after": query.after,
+    }
+    if len(query.states) == 1:
+        values["state"] = query.states[0].value  # an equality keeps the order of the index
+    elif query.states:
+        values["states"] = codec.encode_list([state.value for state in query.states])
+    return {name: value for name, value in values.items() if value is not None}

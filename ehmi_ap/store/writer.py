@@ -1,0 +1,160 @@
+"""One thread that writes: it takes all that is waiting into one transaction, so that many messages share one fsync.
+
+Rules of this file:
+- A request runs whole or not at all, and its future is resolved only after the commit that holds it.
+- When one request of a group fails, the group is rolled back and each runs in a transaction of its own: nobody
+  fails for another's fault, and the many groups without a failure pay for no savepoint.
+  A request may therefore run twice; it must have no effect but through its connection.
+- `after` is told the end of every request, also when nobody waits for it any more: result, or None for a failure.
+- The transaction is BEGIN IMMEDIATE, so that what a request read is still true when it writes, in every process.
+"""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+from ehmi_ap.errors import ApError, StoreError
+
+T = TypeVar("T")
+GROUP = 256
+"""Requests in one transaction at most, so that the first of them does not wait too long."""
+
+
+@dataclass(slots=True, eq=False)
+class _Request:
+    work: Callable[[sqlite3.Connection], Any]
+    after: Callable[[Any], None] | None
+    loop: asyncio.AbstractEventLoop
+    future: "asyncio.Future[Any]"
+    result: Any = None
+    error: BaseException | None = field(default=None)
+
+
+class Writer:
+    """The one writing connection of a store, and its thread."""
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+        """Opens the connection. Raises StoreError."""
+        self._connection = connect()
+        self._queue: SimpleQueue[_Request | None] = SimpleQueue()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="ehmi-ap store writer", daemon=True)
+        self._thread.start()
+
+    def run(
+        self, work: Callable[[sqlite3.Connection], T], after: Callable[[T | None], None] | None = None
+    ) -> "asyncio.Future[T]":
+        """Run `work` in a transaction. The future raises StoreError, or what `work` raised."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        if self._closed:
+            if after is not None:
+                after(None)
+            future.set_exception(StoreError("the store is closed"))
+        else:
+            self._queue.put(_Request(work, after, loop, future))
+        return future
+
+    def stop(self) -> None:
+        """Take no more; what is waiting is still written. Call it where run() is called."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+
+    def join(self) -> None:
+        """Wait until all is written and the connection closed."""
+        self._thread.join()
+
+    def _run(self) -> None:
+        while self._turn():
+            pass
+        self._connection.close()
+
+    def _turn(self) -> bool:
+        """One transaction over all that waits; False after the last. Leaves no reference to what it did behind."""
+        group, last = self._take()
+        if group:
+            self._commit(group)
+            self._resolve(group)
+        return not last
+
+    def _take(self) -> tuple[list[_Request], bool]:
+        request = self._queue.get()
+        group: list[_Request] = []
+        try:
+            while request is not None:
+                if not request.future.cancelled():
+                    group.append(request)
+                elif request.after is not None:
+                    request.after(None)
+                if len(group) == GROUP:
+                    return group, False
+                request = self._queue.get_nowait()
+        except Empty:
+            return group, False
+        return group, True
+
+    def _commit(self, group: list[_Request]) -> None:
+        error = self._transaction(group)
+        if error is None:
+            return
+        if len(group) == 1:
+            group[0].error = error
+            return
+        for request in group:
+            request.error = self._transaction([request])
+
+    def _transaction(self, group: list[_Request]) -> BaseException | None:
+        """Run a group and commit it; why it was rolled back, or None."""
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for request in group:
+                request.result = request.work(connection)
+            connection.execute("COMMIT")
+        except BaseException as error:
+            _roll_back(connection)
+            return store_error(error)
+        return None
+
+    def _resolve(self, group: list[_Request]) -> None:
+        loops: dict[asyncio.AbstractEventLoop, list[_Request]] = {}
+        for request in group:
+            if request.after is not None:
+                request.after(None if request.error else request.result)
+            loops.setdefault(request.loop, []).append(request)
+        for loop, requests in loops.items():
+            with suppress(RuntimeError):  # a loop that was closed meanwhile: nobody waits there
+                loop.call_soon_threadsafe(_set_all, requests)
+
+
+def store_error(error: BaseException) -> BaseException:
+    """SQLite's and the system's errors as StoreError; others as they are."""
+    if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.ProgrammingError):
+        translated: ApError = StoreError(f"the database failed: {error}")
+    elif isinstance(error, OSError):
+        translated = StoreError(f"the disk failed: {error.strerror}")
+    else:
+        return error
+    translated.__cause__ = error
+    return translated
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    with suppress(sqlite3.Error):  # a disk error may have rolled back already
+        connection.rollback()
+
+
+def _set_all(requests: list[_Request]) -> None:
+    for request in requests:
+        if request.future.done():
+            continue
+        if request.error is None:
+            request.future.set_result(request.result)
+        else:
+            request.future.set_exception(request.error)
