@@ -6,7 +6,6 @@ says both. A token is never an argument, because other users of the machine can 
 
 import argparse
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,18 +76,18 @@ def _internal_url(config: "Config") -> str:
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{config.internal.port}"
 
 
-def _token(config: "Config", backend: str | None) -> str | None:
-    tokens = config.tokens()
+def _token(config: "Config", backend: str | None) -> str:
+    """The token of `backend`, or of whoever sees the most. Raises UsageError when the configuration holds none."""
+    secrets = {name: item.token for name, item in config.backends.items() if item.token is not None}
     if backend is not None:
-        if backend not in tokens:
-            raise UsageError(
-                f"backend {backend!r} has no token in the configuration", fix=f"Use one of: {_names(tokens)}."
-            )
-        return tokens[backend]
-    if config.internal.admin_token is not None:
-        return config.internal.admin_token.read()
-    return tokens.get(config.default_backend or "") or next(iter(tokens.values()), None)
-
-
-def _names(tokens: Mapping[str, str]) -> str:
-    return ", ".join(sorted(tokens)) or "none; give one a `token`"
+        secret = secrets.get(backend)
+    else:
+        default = secrets.get(config.backend_of(None) or "")
+        secret = config.internal.admin_token or default or next(iter(secrets.values()), None)
+    token = secret.read() if secret is not None else ""
+    if secret is None or token.startswith("sha256:"):
+        raise UsageError(
+            f"the configuration holds no token{f' of backend {backend}' if backend else ''} to show",
+            fix="Put the token into $EHMI_AP_TOKEN, or name its file with --token-file.",
+        )
+    return token

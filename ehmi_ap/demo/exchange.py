@@ -1,0 +1,194 @@
+"""One exchange through the demo's network: C1 submits, C4 receives, and everything that proves it.
+
+C1 is a program that talks to C2's REST with `ehmi_ap.client`; C4 is a folder into which C3 delivers. The evidence is
+gathered from both access points afterwards: their events, the wire, the stored receipt, and C4's files.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ehmi_ap.access_point import AccessPoint
+from ehmi_ap.as4.conclude import conclude
+from ehmi_ap.body import MemoryBody
+from ehmi_ap.client import Client
+from ehmi_ap.demo.network import Network, Seen, Site, network
+from ehmi_ap.ehmi import sbdh
+from ehmi_ap.model import Acknowledged, DeliveryEvent, Direction, EventKind, MessageId, Payload, Reference
+from ehmi_ap.ports import Query
+
+PATIENCE = 60.0
+"""Seconds after which the demo says that something hangs; an exchange takes well under one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A line of the timeline: when (seconds after C1 began), between whom, and what happened."""
+
+    after: float
+    where: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptEvidence:
+    """The stored receipt, verified once more: who signed it, and per reference what was signed and what it says."""
+
+    message_id: str
+    signer: str
+    references: tuple[tuple[Reference, Reference], ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether the receipt names exactly the references that were sent, with the same digests."""
+        return bool(self.references) and all(sent.key() == received.key() for sent, received in self.references)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What the demo found. `c4` are the files at C4; `identical` the one that holds the document's very bytes."""
+
+    c2: str
+    c3: str
+    document: bytes
+    message_id: MessageId
+    timeline: tuple[Step, ...]
+    wire: Seen | None
+    receipt: ReceiptEvidence | None
+    c4: tuple[Path, ...]
+    identical: Path | None
+    failure: str | None
+
+    @property
+    def ok(self) -> bool:
+        """C4 holds the byte-identical document, and the receipt was verified."""
+        return self.identical is not None and self.receipt is not None and self.receipt.holds
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.document).hexdigest()
+
+
+async def exchange(document: bytes, home: Path) -> Result:
+    """Send `document`, an SBD, from C1 to C4 through two new access points below `home` (empty).
+
+    Raises:
+        SubmissionError: the document is no right ehmiSBDH.
+        ClientError: C2 refused it.
+    """
+    offer = sbdh.address(Payload(body=MemoryBody(document), mime_type="application/xml"))
+    async with network(home, now=datetime.now(UTC), offer=offer) as net:
+        begun = datetime.now(UTC)
+        message_id = MessageId(await asyncio.to_thread(_submit, net.c2, document))
+        submitted = datetime.now(UTC)
+        sent = await _settled(net.c2.ap, message_id, Direction.OUTBOUND)
+        delivered = () if sent[-1].failed else await _settled(net.c3.ap, message_id, Direction.INBOUND)
+        wire = net.c3.ap.seen[-1] if net.c3.ap.seen else None
+        return Result(
+            c2=net.c2.addresses.as4,
+            c3=net.c3.addresses.as4,
+            document=document,
+            message_id=message_id,
+            timeline=_timeline(begun, submitted, len(document), sent, delivered, wire),
+            wire=wire,
+            receipt=await _receipt(net, message_id),
+            c4=(files := tuple(sorted(path for path in net.c3.files.rglob("*") if path.is_file()))),
+            identical=next((path for path in files if path.read_bytes() == document), None),
+            failure=next((event.detail or event.code for event in (*sent, *delivered) if event.failed), None),
+        )
+
+
+def _submit(site: Site, document: bytes) -> str:
+    with Client(site.addresses.internal, site.token) as client:
+        return client.submit_sbd(document)
+
+
+async def _settled(ap: AccessPoint, message_id: MessageId, direction: Direction) -> tuple[DeliveryEvent, ...]:
+    """The message's events, up to the one that settles it."""
+    events = []
+    async with asyncio.timeout(PATIENCE):
+        async for event in ap.events(message_id=message_id):
+            if event.direction is direction:
+                events.append(event)
+            if event.direction is direction and event.kind is EventKind.SENT:
+                break
+    return tuple(events)
+
+
+async def _receipt(net: Network, message_id: MessageId) -> ReceiptEvidence | None:
+    """C2's stored receipt, judged again from its bytes."""
+    ap = net.c2.ap
+    stored = await ap.store.find(Query(message_id=message_id, direction=Direction.OUTBOUND))
+    sent = await ap.store.sent(message_id)
+    wire = await ap.store.receipt(stored[0].key) if stored else None
+    if sent is None or wire is None:
+        return None
+    pmode = next(item for item in ap.agreements.pmodes if item.name == sent.pmode)
+    outcome = conclude(
+        wire,
+        message_id=message_id,
+        references=sent.references,
+        pmode=pmode,
+        trust=ap.agreements.trust,
+        now=datetime.now(UTC),
+    )
+    if not isinstance(outcome, Acknowledged):
+        return None
+    received = {item.uri: item for item in outcome.receipt.references}
+    signer = ap.agreements.trust.certificate(pmode.certificate or "")
+    return ReceiptEvidence(
+        message_id=outcome.receipt.message_id,
+        signer=signer.subject,
+        references=tuple((item, received[item.uri]) for item in sent.references),
+    )
+
+
+def _timeline(
+    begun: datetime,
+    submitted: datetime,
+    size: int,
+    sent: tuple[DeliveryEvent, ...],
+    delivered: tuple[DeliveryEvent, ...],
+    wire: Seen | None,
+) -> tuple[Step, ...]:
+    moments = [
+        (begun, "C1 -> C2", f"C1 posts the document, {size:,} bytes"),
+        (submitted, "C2 -> C1", "C1 has the message id: C2 will send it, come what may"),
+    ]
+    if wire is not None:
+        moments += [
+            (wire.request.at, "C2 -> C3", f"AS4 message, {wire.request.size:,} bytes: signed, compressed, encrypted"),
+            (wire.answer.at, "C3 -> C2", f"AS4 receipt, {wire.answer.size:,} bytes: signed, after the commit"),
+        ]
+    moments += [(event.at, *_told(event)) for event in (*sent, *delivered)]
+    return tuple(
+        Step(after=(at - begun).total_seconds(), where=where, what=what)
+        for at, where, what in sorted(moments, key=lambda moment: moment[0])
+    )
+
+
+def _told(event: DeliveryEvent) -> tuple[str, str]:
+    """An event of the timeline in words."""
+    told = {
+        (EventKind.RECEIVED, Direction.OUTBOUND): ("at C2", "msg-received: stored, its checks passed"),
+        (EventKind.SENT, Direction.OUTBOUND): ("at C2", "msg-sent: the receipt is verified and stored"),
+        (EventKind.RECEIVED, Direction.INBOUND): (
+            "at C3",
+            "msg-received: decrypted, verified and stored with its receipt",
+        ),
+        (EventKind.SENT, Direction.INBOUND): ("C3 -> C4", "msg-sent: C4 has the document"),
+    }
+    where, what = told.get((event.kind, event.direction), ("", event.kind.value))
+    if event.failed or not where:
+        where = "at C2" if event.direction is Direction.OUTBOUND else "at C3"
+        what = " ".join(filter(None, (event.kind.value, "failed" if event.failed else "", event.code, event.detail)))
+    return where, what
+
+
+def pairs(evidence: ReceiptEvidence) -> Iterator[tuple[str, str, str, bool]]:
+    """Per reference: its URI, the digest sent, the digest in the receipt (both hexadecimal), and whether all agrees."""
+    for sent, received in evidence.references:
+        yield sent.uri, sent.digest.hex(), received.digest.hex(), sent.key() == received.key()

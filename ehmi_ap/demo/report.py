@@ -1,0 +1,110 @@
+"""What the demo found, for people and for programs."""
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from ehmi_ap.demo.exchange import Result, pairs
+from ehmi_ap.demo.network import SeenMessage
+
+
+def text(result: Result, home: Path) -> str:
+    """The demo's output for people; paths below `home` are shown relative to it."""
+    sections = (
+        ("", _who(result)),
+        ("Timeline (seconds)", [f"{step.after:8.3f}  {step.where:9} {step.what}" for step in result.timeline]),
+        ("On the wire, C2 -> C3", _shape(result.wire.request) if result.wire else ["nothing came"]),
+        ("On the wire, C3 -> C2", _shape(result.wire.answer) if result.wire else ["nothing was answered"]),
+        ("Receipt, verified again from C2's store", _evidence(result)),
+        ("At C4", _files(result, home)),
+    )
+    blocks = [textwrap.indent("\n".join(lines), "  ") if title else "\n".join(lines) for title, lines in sections]
+    titled = [f"{title}\n{block}" if title else block for (title, _), block in zip(sections, blocks, strict=True)]
+    return "\n\n".join([*titled, _verdict(result)]) + "\n"
+
+
+def as_json(result: Result, home: Path) -> dict[str, Any]:
+    """The same as a JSON object; `ok` is the verdict."""
+    return {
+        "ok": result.ok,
+        "message_id": result.message_id,
+        "document": {"size": len(result.document), "sha256": result.sha256},
+        "access_points": {"c2": result.c2, "c3": result.c3},
+        "timeline": [
+            {"after_s": round(step.after, 6), "where": step.where, "what": step.what} for step in result.timeline
+        ],
+        "wire": {"request": _shape_json(result.wire.request), "answer": _shape_json(result.wire.answer)}
+        if result.wire
+        else None,
+        "receipt": {
+            "message_id": result.receipt.message_id,
+            "signer": result.receipt.signer,
+            "verified": result.receipt.holds,
+            "references": [
+                {"uri": uri, "sent": sent, "received": received, "same": same}
+                for uri, sent, received, same in pairs(result.receipt)
+            ],
+        }
+        if result.receipt
+        else None,
+        "c4": {
+            "files": [str(path.relative_to(home)) for path in result.c4],
+            "identical": str(result.identical.relative_to(home)) if result.identical else None,
+        },
+        "failure": result.failure,
+    }
+
+
+def _who(result: Result) -> list[str]:
+    return [
+        "A patient's result goes from C1 (a municipality) to C4 (a general practitioner).",
+        "Two access points of ours, C2 and C3, carry it over TLS; nothing leaves this machine.",
+        "",
+        f"C2        {result.c2}",
+        f"C3        {result.c3}",
+        f"document  {len(result.document):,} bytes, sha256 {result.sha256}",
+        f"message   {result.message_id}",
+    ]
+
+
+def _shape(message: SeenMessage) -> list[str]:
+    kind = message.content_type.partition(";")[0]
+    if len(message.parts) < 2:
+        return [f"{kind}, {message.size:,} bytes"]
+    return [
+        f"{kind}, {message.size:,} bytes",
+        *(f"  {part.size:8,} bytes  {part.content_type.partition(';')[0]}" for part in message.parts),
+    ]
+
+
+def _shape_json(message: SeenMessage) -> dict[str, Any]:
+    parts = [{"content_type": p.content_type, "content_id": p.content_id, "size": p.size} for p in message.parts]
+    return {"content_type": message.content_type, "size": message.size, "parts": parts}
+
+
+def _evidence(result: Result) -> list[str]:
+    if result.receipt is None:
+        return ["there is none that holds"]
+    lines = [f"{result.receipt.message_id}", f"signed by {result.receipt.signer}"]
+    for uri, sent, received, same in pairs(result.receipt):
+        lines += [
+            f"{'same ' if same else 'OTHER'}  {uri}",
+            f"       sent     {sent}",
+            f"       receipt  {received}",
+        ]
+    return lines
+
+
+def _files(result: Result, home: Path) -> list[str]:
+    lines = []
+    for path in result.c4:
+        mark = "  = the document" if path == result.identical else ""
+        lines.append(f"{path.relative_to(home)}  {path.stat().st_size:,} bytes{mark}")
+    return lines or ["nothing"]
+
+
+def _verdict(result: Result) -> str:
+    if result.ok:
+        return "C4 holds the byte-identical document, and the receipt proves that C3 took it."
+    missing = "C4 does not hold the document" if result.identical is None else "no receipt proves that C3 took it"
+    return f"FAILED: {missing}.{f' {result.failure}' if result.failure else ''}"
