@@ -1,0 +1,97 @@
+"""Reading the elements of XML Signature and XML Encryption strictly: no unknown child, no stray text.
+
+Rules: comments and white space between elements are legal (as4-wire 9.44); a comment inside a value is not, since
+`el.text` would then show half of it. base64 may be wrapped any way (as4-wire 9.22).
+"""
+
+import base64
+import binascii
+from functools import lru_cache
+
+from lxml import etree
+
+from ehmi_ap.errors import MalformedSecurity
+
+_WHITE = str.maketrans("", "", " \t\r\n")
+_ESCAPES = {"&": "&amp;", "<": "&lt;", '"': "&quot;", "\t": "&#x9;", "\n": "&#xA;", "\r": "&#xD;"}
+_ESCAPED = str.maketrans(_ESCAPES)
+
+Children = dict[str, list[etree._Element]]
+
+
+def children(element: etree._Element, namespace: str, names: tuple[str, ...]) -> Children:
+    """The child elements by local name, an empty list for each of `names` that is absent.
+
+    A name written as {uri}local is of another namespace than `namespace`.
+
+    Raises:
+        MalformedSecurity: an element that is not named, or text between elements.
+    """
+    wanted = _wanted(namespace, names)
+    found: Children = {name: [] for name in wanted.values()}
+    if element.text and not element.text.isspace():
+        raise MalformedSecurity("text where only elements belong")
+    for child in element:
+        if child.tail and not child.tail.isspace():
+            raise MalformedSecurity("text where only elements belong")
+        if isinstance(child, etree._Comment):
+            continue
+        name = wanted.get(child.tag)
+        if name is None:
+            raise MalformedSecurity(f"an element that does not belong beside {next(iter(found))}")
+        found[name].append(child)
+    return found
+
+
+@lru_cache
+def _wanted(namespace: str, names: tuple[str, ...]) -> dict[str, str]:
+    return {name if name[0] == "{" else f"{{{namespace}}}{name}": name.rpartition("}")[2] for name in names}
+
+
+def single(found: Children, name: str) -> etree._Element:
+    """The one element of that name; MalformedSecurity when there is none or more than one."""
+    if len(found[name]) != 1:
+        raise MalformedSecurity(f"{len(found[name])} elements {name} where one was expected")
+    return found[name][0]
+
+
+def optional(found: Children, name: str) -> etree._Element | None:
+    """The element of that name, None when there is none; MalformedSecurity when there are several."""
+    return single(found, name) if found[name] else None
+
+
+def attribute(element: etree._Element, name: str) -> str:
+    """The value of a required attribute; MalformedSecurity when it is absent."""
+    value = element.get(name)
+    if value is None:
+        raise MalformedSecurity(f"{name} is missing")
+    return value
+
+
+def text_of(element: etree._Element) -> str:
+    """The text of an element without children or comments; MalformedSecurity when it has any."""
+    if len(element):
+        raise MalformedSecurity("a value is not plain text")
+    return element.text or ""
+
+
+def base64_of(element: etree._Element, limit: int) -> bytes:
+    """The bytes that the element's base64 stands for, one at least and `limit` at most; else MalformedSecurity."""
+    text = text_of(element).translate(_WHITE)
+    if not text or len(text) > limit * 4 // 3 + 4:
+        raise MalformedSecurity("a base64 value is empty or too long")
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise MalformedSecurity("a value is not base64") from None
+
+
+def no_children(element: etree._Element) -> None:
+    """Raises MalformedSecurity when an element that takes no parameters has child elements."""
+    if any(isinstance(child.tag, str) for child in element):
+        raise MalformedSecurity("an algorithm has parameters that it does not take")
+
+
+def escaped(value: str) -> str:
+    """An attribute value as canonical XML writes it (between double quotes)."""
+    return value.translate(_ESCAPED)
