@@ -92,5 +92,3 @@ def bulk(folder: Path, source: Path) -> dict[str, float]:
     packed.unlink()
     plain.unlink()
     return {"send": sent - start, "receive": received - sent}
-
-

@@ -102,8 +102,8 @@ def _token(token_id: str, token: str) -> str:
 
 _BODY = f'<env:Body xmlns:env="{S12}" xmlns:wsu="{WSU}" wsu:Id="body"></env:Body>'
 _BODY_DIGEST = sha(_BODY.encode())
-_MESSAGING = '<eb:Messaging xmlns:eb="{eb}" xmlns:env="{env}" xmlns:wsu="{wsu}" wsu:Id="messaging" env:mustUnderstand="true">'.format(
-    eb=EB, env=S12, wsu=WSU
+_MESSAGING = (
+    f'<eb:Messaging xmlns:eb="{EB}" xmlns:env="{S12}" xmlns:wsu="{WSU}" wsu:Id="messaging" env:mustUnderstand="true">'
 )
 
 

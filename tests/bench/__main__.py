@@ -1,0 +1,178 @@
+"""`make bench`: what the access point does on this machine, beside what the machine allows.
+
+Prints a table and writes build/bench.json. Every figure of ours stands beside the floor measured in the same run: a lean
+loop of the operations that no message can avoid (tests/bench/lean.py). Messages are 10 KB of FHIR-like XML, compressed,
+signed and encrypted with RSA-2048, answered by a signed receipt, durable on both sides; plain HTTP on loopback, TLS beside it.
+One core each: the side that is measured has a core to itself, its lean peer another.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests import pair
+from tests.bench import floor
+from tests.bench.peer import agreement
+
+ROOT = Path(__file__).parents[2]
+MEASURED, PEER = 0, 1
+BULK = {"10 MB": 10_000_000, "100 MB": 100_000_000, "1 GiB": 1 << 30}
+SETTINGS = "[log]\nlevel = 'error'\n[workers]\nsend = 16\n"
+REST = {"inbox": "kind = 'rest'\ntoken = { file = 'keys/admin.token' }\n"}
+
+
+def call(*arguments: object) -> dict[str, Any]:
+    """Run a bench process to its end; what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", *map(str, arguments)], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
+    )
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+@contextlib.contextmanager
+def running(port: int, *arguments: object) -> Iterator[subprocess.Popen[bytes]]:
+    """A bench process that listens on `port`, ended by its process id afterwards."""
+    child = subprocess.Popen([sys.executable, "-m", *map(str, arguments)], cwd=ROOT)
+    try:
+        deadline = time.monotonic() + 30
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                break
+            if child.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit(f"{' '.join(map(str, arguments))} did not start")
+            time.sleep(0.05)
+        yield child
+    finally:
+        child.send_signal(signal.SIGTERM)
+        child.wait(timeout=30)
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process so far (Linux)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def peak_mb(pid: int) -> float:
+    """Peak resident memory of a process (Linux)."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def receive(folder: Path, *, tls: bool, count: int) -> dict[str, float]:
+    """Our receiver alone on a core, fed by the lean sender."""
+    alpha, beta = pair.write_pair(folder, tls=tls, settings=SETTINGS, backends=REST)
+    ca = [folder / "alpha" / "trust" / "pair-ca.pem"] if tls else []
+    with running(beta.port, "tests.bench.daemon", MEASURED, beta.config) as daemon:
+        call("tests.bench.peer", "load", PEER, beta.url, folder, 300, 16, *ca)
+        before = cpu_seconds(daemon.pid)
+        result = call("tests.bench.peer", "load", PEER, beta.url, folder, count, 16, *ca)
+        spent = cpu_seconds(daemon.pid) - before
+    return {"per_s": count / result["seconds"], "cpu_s_per_message": spent / count, "p50_ms": result["p50_ms"]}
+
+
+def send(folder: Path, *, count: int) -> dict[str, float]:
+    """Our sender alone on a core, answered by the lean receiver."""
+    alpha, beta = pair.write_pair(folder, settings=SETTINGS, backends=REST)
+    with running(beta.port, "tests.bench.peer", "sink", PEER, beta.port, folder):
+        result = call("tests.bench.sender", "messages", MEASURED, alpha.config, count, 16)
+    return {"per_s": count / result["seconds"], "cpu_s_per_message": result["cpu"] / count}
+
+
+def both(folder: Path, *, tls: bool, count: int) -> dict[str, float]:
+    """Two of ours, one core each: one in flight for the latency, sixteen for the rate."""
+    alpha, beta = pair.write_pair(folder, tls=tls, settings=SETTINGS, backends=REST)
+    with running(beta.port, "tests.bench.daemon", PEER, beta.config):
+        latency = call("tests.bench.sender", "latency", MEASURED, alpha.config, 200)
+        result = call("tests.bench.sender", "messages", MEASURED, alpha.config, count, 16)
+    return {"p50_ms": latency["p50_ms"], "per_s": count / result["seconds"]}
+
+
+def bulk(folder: Path, source: Path) -> dict[str, float]:
+    """Two of ours and one large payload: from the file to the verified receipt of the side that has it durably."""
+    alpha, beta = pair.write_pair(folder, settings=SETTINGS, backends=REST)
+    with running(beta.port, "tests.bench.daemon", PEER, beta.config) as daemon:
+        result = call("tests.bench.sender", "bulk", MEASURED, alpha.config, source)
+        received = peak_mb(daemon.pid)
+    megabytes = result["bytes"] / 1e6
+    return {
+        "mb_per_s": megabytes / result["seconds"],
+        "peak_rss_mb": max(result["peak_rss_mb"], received),
+        "sender_rss_mb": result["peak_rss_mb"],
+        "receiver_rss_mb": received,
+    }
+
+
+def measure(folder: Path, count: int) -> dict[str, Any]:
+    keys = folder / "keys"
+    pair.write_pair(keys)
+    payload = b"".join(floor.fhir_like(10_240))
+    results: dict[str, Any] = {"floor": floor.per_second(agreement(keys), payload, 6)}
+    results["send"] = send(folder / "send", count=count)
+    results["receive"] = receive(folder / "receive", tls=False, count=count)
+    results["receive_tls"] = receive(folder / "receive-tls", tls=True, count=count)
+    for side in ("send", "receive"):
+        results[side]["ratio_to_floor"] = results[side]["per_s"] / results["floor"][side]
+    results["end_to_end"] = both(folder / "both", tls=False, count=count)
+    results["end_to_end_tls"] = both(folder / "both-tls", tls=True, count=count)
+    results["p50_ms"] = results["end_to_end"]["p50_ms"]
+    for name, size in BULK.items():
+        source = folder / "payload.xml"
+        with source.open("wb") as file:
+            for block in floor.fhir_like(size):
+                file.write(block)
+        at_least = floor.bulk(folder, source)
+        key = "gib" if name == "1 GiB" else name.lower().replace(" ", "")
+        results[key] = bulk(folder / f"bulk-{size}", source)
+        results[key]["floor_mb_per_s"] = size / 1e6 / (at_least["send"] + at_least["receive"])
+        source.unlink()
+    return results
+
+
+def table(results: dict[str, Any]) -> str:
+    lines = ["10 KB messages, one core", f"{'':24}{'msg/s':>9}{'CPU ms':>9}{'floor/s':>9}{'ratio':>8}"]
+    for side in ("send", "receive"):
+        figures = results[side]
+        lines.append(
+            f"{side:24}{figures['per_s']:9.0f}{figures['cpu_s_per_message'] * 1000:9.2f}"
+            f"{results['floor'][side]:9.0f}{figures['ratio_to_floor']:8.0%}"
+        )
+    tls = results["receive_tls"]
+    lines.append(f"{'receive, TLS':24}{tls['per_s']:9.0f}{tls['cpu_s_per_message'] * 1000:9.2f}")
+    lines += ["", "two of ours, a core each", f"{'':24}{'msg/s':>9}{'p50 ms, one in flight':>24}"]
+    for name, title in (("end_to_end", "HTTP"), ("end_to_end_tls", "TLS")):
+        lines.append(f"{title:24}{results[name]['per_s']:9.0f}{results[name]['p50_ms']:24.1f}")
+    lines += ["", "one payload, file to receipt", f"{'':24}{'MB/s':>9}{'floor':>9}{'sender MB':>11}{'receiver MB':>13}"]
+    for key, title in (("10mb", "10 MB"), ("100mb", "100 MB"), ("gib", "1 GiB")):
+        figures = results[key]
+        lines.append(
+            f"{title:24}{figures['mb_per_s']:9.0f}{figures['floor_mb_per_s']:9.0f}"
+            f"{figures['sender_rss_mb']:11.0f}{figures['receiver_rss_mb']:13.0f}"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 3000
+    with tempfile.TemporaryDirectory(prefix="ehmi-ap-bench-") as folder:
+        results = measure(Path(folder), count)
+    print(table(results))
+    build = ROOT / "build"
+    build.mkdir(exist_ok=True)
+    (build / "bench.json").write_text(json.dumps(results, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

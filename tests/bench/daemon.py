@@ -1,0 +1,35 @@
+"""One access point as a process of its own, pinned to a core: `python -m tests.bench.daemon CORE CONFIG`.
+
+It is the ordinary daemon; the module only pins it, so that a figure is a figure per core.
+"""
+
+import asyncio
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+from ehmi_ap.config import Config
+from ehmi_ap.server import serve
+
+
+def pin(core: int) -> None:
+    """Keep this process on one core, where the system can do that and has that many."""
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[core % len(cores)]})
+
+
+def main() -> None:
+    pin(int(sys.argv[1]))
+    config = Config.load(Path(sys.argv[2]))
+    with contextlib.suppress(ImportError):
+        import uvloop
+
+        uvloop.run(serve(config))
+        return
+    asyncio.run(serve(config))
+
+
+if __name__ == "__main__":
+    main()

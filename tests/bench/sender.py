@@ -1,0 +1,124 @@
+"""The sending side, measured from inside a process of its own.
+
+    python -m tests.bench.sender messages CORE CONFIG COUNT IN_FLIGHT    seconds and CPU seconds for COUNT messages
+    python -m tests.bench.sender latency CORE CONFIG COUNT               one in flight: median ms from submit to receipt
+    python -m tests.bench.sender bulk CORE CONFIG FILE                   one large payload: seconds, peak memory
+
+Each prints one JSON object. A message counts when its receipt is verified and the fact is durable.
+"""
+
+import asyncio
+import json
+import resource
+import statistics
+import sys
+import time
+from pathlib import Path
+
+from ehmi_ap.access_point import AccessPoint
+from ehmi_ap.body import Body, MemoryBody
+from ehmi_ap.config import Config
+from ehmi_ap.model import EventKind, Participant, Payload, Submission
+from tests import pair
+from tests.bench import floor
+from tests.bench.daemon import pin
+
+
+def submission(body: Body) -> Submission:
+    return Submission(
+        payloads=(Payload(body=body, mime_type="application/fhir+xml"),),
+        pmode="beta",
+        sender=Participant("c1"),
+        receiver=Participant("c4"),
+        action=pair.ACTION,
+    )
+
+
+async def settled(ap: AccessPoint, count: int, after: int) -> int:
+    """Wait until `count` messages are settled; the last event's seq. Any failure ends the run."""
+    seq = after
+    async for event in ap.events(after=after):
+        seq = event.seq
+        if event.kind is EventKind.SENT:
+            assert not event.failed, (event.code, event.detail)
+            count -= 1
+            if count == 0:
+                break
+    return seq
+
+
+async def messages(ap: AccessPoint, count: int, in_flight: int) -> dict[str, object]:
+    payload = MemoryBody(b"".join(floor.fhir_like(10_240)))
+
+    async def run(number: int, after: int) -> int:
+        slots = asyncio.Semaphore(in_flight)
+        waiting = asyncio.create_task(settled(ap, number, after))
+
+        async def one() -> None:
+            async with slots:
+                await ap.submit(submission(payload))
+
+        await asyncio.gather(*(one() for _ in range(number)))
+        return await waiting
+
+    seq = await run(200, 0)
+    start, spent = time.perf_counter(), time.process_time()
+    await run(count, seq)
+    return {"seconds": time.perf_counter() - start, "cpu": time.process_time() - spent, "count": count}
+
+
+async def latency(ap: AccessPoint, count: int) -> dict[str, object]:
+    payload = MemoryBody(b"".join(floor.fhir_like(10_240)))
+    seq, taken = 0, []
+    for _ in range(count):
+        start = time.perf_counter()
+        waiting = asyncio.create_task(settled(ap, 1, seq))
+        await ap.submit(submission(payload))
+        seq = await waiting
+        taken.append((time.perf_counter() - start) * 1000)
+    return {"p50_ms": statistics.median(taken[count // 4 :])}
+
+
+async def bulk(ap: AccessPoint, file: Path) -> dict[str, object]:
+    """From the first byte read of the file to the verified receipt of a peer that has it durably."""
+    start = time.perf_counter()
+    spool = ap.blobs.spool()
+
+    def copy() -> None:
+        with file.open("rb", buffering=0) as reader:
+            while chunk := reader.read(1 << 20):
+                spool.write(chunk)
+
+    await asyncio.to_thread(copy)
+    waiting = asyncio.create_task(settled(ap, 1, 0))
+    await ap.submit(submission(spool.finish()))
+    await waiting
+    seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds": seconds, "bytes": file.stat().st_size, "peak_rss_mb": peak}
+
+
+async def run() -> dict[str, object]:
+    config = Config.load(Path(sys.argv[3]))
+    async with AccessPoint(config) as ap:
+        match sys.argv[1]:
+            case "messages":
+                return await messages(ap, int(sys.argv[4]), int(sys.argv[5]))
+            case "latency":
+                return await latency(ap, int(sys.argv[4]))
+            case _:
+                return await bulk(ap, Path(sys.argv[4]))
+
+
+def main() -> None:
+    pin(int(sys.argv[2]))
+    try:
+        import uvloop
+    except ImportError:
+        print(json.dumps(asyncio.run(run())))
+    else:
+        print(json.dumps(uvloop.run(run())))
+
+
+if __name__ == "__main__":
+    main()
