@@ -1,0 +1,74 @@
+"""Numbers for Prometheus: how many messages are where, what was answered, how long it took.
+
+Labels are words of ours: directions, states, HTTP statuses, routes, EBMS codes. Never a party, participant,
+MessageId or text of a peer: a label that strangers can fill grows without end, and might name a patient.
+"""
+
+from weakref import WeakKeyDictionary
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.process_collector import ProcessCollector
+
+from ehmi_ap.access_point import AccessPoint
+from ehmi_ap.lifecycle import State
+from ehmi_ap.model import Direction
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0, 600.0)
+_INBOUND = (State.RECEIVED, State.DELIVERING, State.DELIVERED, State.UNDELIVERED, State.ANSWERED)
+
+
+class Metrics:
+    """The metrics of one access point, in a registry of their own (an embedding host has its own beside it)."""
+
+    def __init__(self, ap: AccessPoint) -> None:
+        self._ap = ap
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self._messages = Gauge(
+            "ehmi_ap_messages", "Messages in the store.", ["direction", "state"], registry=self.registry
+        )
+        self._as4 = Counter(
+            "ehmi_ap_as4_requests", "Requests to the AS4 listener by HTTP status.", ["status"], registry=self.registry
+        )
+        self._as4_seconds = Histogram(
+            "ehmi_ap_as4_request_seconds",
+            "From the headers of an AS4 request to its answer.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._rest = Histogram(
+            "ehmi_ap_rest_request_seconds",
+            "REST requests by route and HTTP status.",
+            ["route", "status"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+
+    def as4_answered(self, status: int, seconds: float) -> None:
+        """An AS4 request was answered."""
+        self._as4.labels(str(status)).inc()
+        self._as4_seconds.observe(seconds)
+
+    def rest_answered(self, route: str, status: int, seconds: float) -> None:
+        """A REST request was answered; `route` is the name of its row, never its path."""
+        self._rest.labels(route, str(status)).observe(seconds)
+
+    async def exposition(self) -> bytes:
+        """What a scrape gets. Raises StoreError."""
+        counts = await self._ap.store.counts()
+        for state in State:
+            direction = Direction.INBOUND if state in _INBOUND else Direction.OUTBOUND
+            self._messages.labels(direction.value, state.value).set(counts.get((direction, state), 0))
+        return generate_latest(self.registry)
+
+
+_METRICS: WeakKeyDictionary[AccessPoint, Metrics] = WeakKeyDictionary()
+
+
+def of(ap: AccessPoint) -> Metrics:
+    """The metrics of this access point, the same for both of its faces."""
+    if ap not in _METRICS:
+        _METRICS[ap] = Metrics(ap)
+    return _METRICS[ap]
