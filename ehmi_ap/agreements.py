@@ -1,23 +1,180 @@
 """With whom we exchange messages, under which P-Modes and with which keys: one value, checked as a whole.
 
-It is what may change while we run. Nothing here reads a file: `ehmi_ap.config` brings the tables and the bytes.
+It is what may change while we run. Nothing here reads a file: `ehmi_ap.config` brings keys, certificates and P-Modes.
+Three kinds of findings: mistakes stop us (ConfigError); certificates that are not valid now do not, as the other
+partners must still be served (`lapsed`); the rest is worth knowing (`warnings`).
 """
 
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from ehmi_ap.crypto.certs import Certificate
+from ehmi_ap.crypto import algorithms
+from ehmi_ap.crypto.certs import Certificate, Purpose, Refusal, check_fit
 from ehmi_ap.crypto.keys import Keys, Trust
+from ehmi_ap.errors import CertificateRefused
 from ehmi_ap.pmode import PMode
+
+SOON = timedelta(days=30)
+"""How long before its end a certificate becomes a warning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreements:
-    """P-Modes, our keys and the certificates we trust. `warnings` are findings that do not stop us."""
+    """P-Modes, our keys and the certificates we know, all fitting together."""
 
     pmodes: tuple[PMode, ...]
     keys: Keys
     trust: Trust
+    lapsed: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    def recipient(self, pmode: PMode) -> Certificate | None:
-        """The partner's certificate to encrypt for: the newest valid one under the name, or None."""
+    def recipient(self, pmode: PMode, at: datetime | None = None) -> Certificate | None:
+        """The partner's certificate to encrypt for; None when the P-Mode names none.
+
+        Of several under the name (a roll-over) it is the newest of those that may be used for encryption at `at`;
+        when none may, the newest at all, for the caller to refuse with the reason.
+        """
+        if pmode.certificate is None:
+            return None
+        newest_first = sorted(self.trust.anchors((pmode.certificate,)), key=lambda c: c.not_before, reverse=True)
+        usable = (c for c in newest_first if at is None or _refusal(c, "encrypt", at) is None)
+        return next(usable, newest_first[0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What is to say about keys, certificates and P-Modes together."""
+
+    mistakes: tuple[str, ...]
+    lapsed: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def judge(
+    *,
+    pmodes: Sequence[PMode],
+    certificates: Mapping[str, Sequence[Certificate]],
+    keys: Keys | None,
+    backends: Collection[str],
+    insecure_http: bool,
+    now: datetime,
+) -> Judgement:
+    """Judge what was read, all of it. `keys` is None where they could not be read; that is said elsewhere."""
+    found = [
+        *_own(keys, now),
+        *(item for pmode in pmodes for item in _one(pmode, certificates, backends, insecure_http, now)),
+        *(("mistake", text) for text in _same_messages(pmodes)),
+    ]
+
+    def of(kind: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(text for level, text in found if level == kind))
+
+    return Judgement(mistakes=of("mistake"), lapsed=of("lapsed"), warnings=of("warning"))
+
+
+_Found = tuple[str, str]
+
+
+def _own(keys: Keys | None, now: datetime) -> Iterator[_Found]:
+    if keys is None:
+        return
+    yield from _fit("[keys.signing] certificate", (keys.signing.certificate,), "sign", now)
+    for pair in keys.decryption[:1]:  # older ones are kept on purpose
+        yield from _fit("[keys] decryption certificate", (pair.certificate,), "encrypt", now)
+
+
+def _one(
+    pmode: PMode,
+    certificates: Mapping[str, Sequence[Certificate]],
+    backends: Collection[str],
+    insecure_http: bool,
+    now: datetime,
+) -> Iterator[_Found]:
+    where = f"pmodes/{pmode.name}.toml"
+    for key, name in (("certificate", pmode.certificate), ("tls_trust", pmode.tls_trust)):
+        if name is not None and name not in certificates:
+            yield "mistake", f"{where}: {key}: there is no trust/{name}.pem; put the certificate there"
+    for name in pmode.trust:
+        if name not in certificates:
+            yield "mistake", f"{where}: trust: there is no trust/{name}.pem; put the CA's certificate there"
+        elif not any(c.valid_at(now) for c in certificates[name]):
+            yield "lapsed", f"trust/{name}.pem: no certificate in it is valid now; put the CA's new one there"
+    named = certificates.get(pmode.certificate or "", ())
+    if named and pmode.url is not None and pmode.security.encrypt:
+        yield from _fit(f"trust/{pmode.certificate}.pem", named, "encrypt", now)
+    if named and not pmode.trust:
+        yield from _fit(f"trust/{pmode.certificate}.pem", named, "sign", now)
+    if pmode.url is not None and pmode.security.encrypt and pmode.certificate is None:
+        yield "warning", f"{where}: certificate: there is none to encrypt for; nothing can be sent until it is named"
+    if backends and pmode.backend is not None and pmode.backend not in backends:
+        known = ", ".join(sorted(backends))
+        yield "mistake", f"{where}: backend: there is no [backends.{pmode.backend}]; use one of {known}"
+    if pmode.url is not None and pmode.url.startswith("http://") and not insecure_http:
+        yield "mistake", f"{where}: url: is plain http; use https, or allow it for all with [web] insecure_http = true"
+    yield from (("mistake", f"{where}: {text}") for text in _unknown_words(pmode))
+
+
+def _fit(where: str, certificates: Sequence[Certificate], purpose: Purpose, now: datetime) -> Iterator[_Found]:
+    """Nothing when one of them may be used now; otherwise why not, for each."""
+    refusals = [_refusal(certificate, purpose, now) for certificate in certificates]
+    use = "sign" if purpose == "sign" else "encrypt"
+    if None in refusals:
+        last = max(c.not_after for c, refused in zip(certificates, refusals, strict=True) if refused is None)
+        if last - now < SOON:
+            yield "warning", f"{where}: may be used to {use} until {last:%F %T}Z; ask for the next one"
+        return
+    for refused in refusals:
+        in_time = refused is not None and refused.reason in (Refusal.EXPIRED, Refusal.NOT_YET_VALID)
+        advice = "put a valid one beside it" if in_time else "another certificate is needed"
+        yield "lapsed" if in_time else "mistake", f"{where}: cannot be used to {use}: {refused}; {advice}"
+
+
+def _refusal(certificate: Certificate, purpose: Purpose, at: datetime) -> CertificateRefused | None:
+    try:
+        check_fit(certificate, purpose, at)
+    except CertificateRefused as refused:
+        return refused
+    return None
+
+
+def _unknown_words(pmode: PMode) -> Iterator[str]:
+    security = pmode.security
+    transports = tuple(word for word in algorithms.KEY_TRANSPORTS)
+    for key, words, known in (
+        ("sign", (security.sign,), algorithms.SIGNATURES.words),
+        ("accept_sign", security.accept_sign, algorithms.SIGNATURES.words),
+        ("digest", (security.digest,), algorithms.DIGESTS.words),
+        ("accept_digest", security.accept_digest, algorithms.DIGESTS.words),
+        ("cipher", (security.cipher,), algorithms.CIPHERS.words),
+        ("accept_cipher", security.accept_cipher, algorithms.CIPHERS.words),
+        ("key_transport", (security.key_transport,), transports),
+        ("accept_key_transport", security.accept_key_transport, transports),
+    ):
+        for word in words:
+            if word not in known:
+                yield f"[security] {key}: {word!r} is not a word we use; use one of {', '.join(known)}"
+
+
+def _same_messages(pmodes: Sequence[PMode]) -> Iterator[str]:
+    """P-Modes between which a received message could not choose (pmode.match_inbound)."""
+    seen: dict[object, str] = {}
+    for pmode in pmodes:
+        for action in pmode.actions:
+            key = (
+                pmode.us,
+                pmode.partner,
+                pmode.initiator_role,
+                pmode.responder_role,
+                pmode.service,
+                pmode.agreement,
+                pmode.mpc,
+                action,
+            )
+            other = seen.setdefault(key, pmode.name)
+            if other != pmode.name:
+                yield (
+                    f"pmodes/{pmode.name}.toml: matches the same messages as pmodes/{other}.toml (the same parties, "
+                    "roles, service, action, agreement and mpc); let them differ in one, or delete one"
+                )
+                break

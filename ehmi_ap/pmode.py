@@ -118,13 +118,13 @@ class Addressing:
 class Profile:
     """A network's rules: P-Mode values that differ from our defaults, and what it asks of a message.
 
-    `address` reads the routing facts from the leading payload of a submission (None: it has none);
-    `check` judges a message before it is sent and before it is acknowledged.
+    `address` reads the routing facts from the leading payload of a submission, and answers None for a payload that is
+    no such envelope; `check` judges a message before it is sent and before it is acknowledged.
     """
 
     name: str
     values: Mapping[str, object] = field(default_factory=dict)
-    address: Callable[[Payload], Addressing] | None = None
+    address: Callable[[Payload], Addressing | None] | None = None
     check: Callable[[UserMessage], Sequence[Finding]] | None = None
 
 

@@ -15,6 +15,9 @@ from ehmi_ap.pmode import Addressing, Finding, is_test
 
 AUTHORITY = "iso6523-actorid-upis"
 
+RULES = ("V-1", "V-2", "V-3", "V-4", "V-4-action", "V-5", "V-5-status")
+"""The rules of `check`, whose levels are configurable."""
+
 
 def address(payload: Payload) -> Addressing:
     """Who gets the document and what it is (ehmi.md 5.2): SBDH Sender and Receiver, PROCESSID, DOCUMENTID.

@@ -3,12 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from ehmi_ap.ehmi import sbdh
 from ehmi_ap.model import UserMessage
 from ehmi_ap.pmode import Finding, Profile
 from ehmi_ap.profiles import edelivery, ehmi
 
 PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in (edelivery.PROFILE, ehmi.PROFILE)}
 """Every profile by the name that P-Modes use."""
+
+RULES: tuple[str, ...] = sbdh.RULES
+"""The ids of every rule that a profile checks."""
 
 
 def with_levels(profile: Profile, levels: Mapping[str, str]) -> Profile:

@@ -1,15 +1,6 @@
-"""ehmi-ap.toml as a frozen value, and what it points at: keys, certificates and P-Modes.
+"""The settings of ehmi-ap.toml as frozen values: their names, types and defaults (docs/reference/configuration.md)."""
 
-Rules of this room:
-- Every default is safe: TLS unless `insecure_http = true` is written, no default accepts what is unsigned,
-  unencrypted or not trusted.
-- All mistakes are reported at once, each with its file, its place and what to do (`ConfigError.findings`).
-- Relative paths are relative to the file that names them.
-- Secrets stay out of the TOML: a `Secret` names a file or an environment variable, and its repr shows neither.
-
-`Config.load` reads the settings; `load_agreements` and its four siblings read and write what changes while we run.
-"""
-
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +8,10 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen
 
-from ehmi_ap.agreements import Agreements
+from ehmi_ap.errors import ConfigError
 from ehmi_ap.model import PartyId
 from ehmi_ap.pmode import Profile
+from ehmi_ap.profiles import PROFILES, with_levels
 
 Port = Annotated[int, Ge(0), Le(65535)]
 Seconds = Annotated[float, Gt(0)]
@@ -44,7 +36,23 @@ class Secret:
 
     def read(self) -> str:
         """The secret. Raises ConfigError when the file or the variable is not there, or empty."""
-        raise NotImplementedError
+        if self.value is not None:
+            return self.value
+        if self.env is not None:
+            secret, place = os.environ.get(self.env, ""), f"the environment variable {self.env}"
+        elif self.file is not None:
+            place = str(self.file)
+            try:
+                secret = self.file.read_text(encoding="utf-8").partition("\n")[0].strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise ConfigError(
+                    [f"{place}: cannot be read ({reason(error)}); put the secret on its first line"]
+                ) from None
+        else:
+            raise ConfigError(["a secret names neither `file` nor `env`; name one"])
+        if not secret:
+            raise ConfigError([f"{place}: is empty or not set; put the secret there"])
+        return secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +95,7 @@ class WebClient:
     """Our own connections to peers. `tls.certificate` is shown to peers that ask for one."""
 
     tls: Tls = field(default_factory=Tls)
+    insecure_http: bool = False  # allow P-Modes whose url is plain http://
     connect_timeout: Seconds = 20.0
 
 
@@ -174,38 +183,26 @@ class Config:
 
     @classmethod
     def load(cls, path: Path) -> "Config":
-        """Read ehmi-ap.toml. Raises ConfigError with all findings."""
-        raise NotImplementedError
+        """Read ehmi-ap.toml.
+
+        Raises:
+            ConfigError: with all findings, each as "ehmi-ap.toml: [TABLE] KEY: what is wrong; what to do".
+        """
+        from ehmi_ap.config.reading import read_config  # it needs the classes of this file
+
+        return read_config(path)
 
     def profiles(self) -> Mapping[str, Profile]:
         """The networks' profiles by name, with the levels of `checks` applied."""
-        raise NotImplementedError
+        return {name: with_levels(profile, self.checks) for name, profile in PROFILES.items()}
 
-    def tokens(self) -> Mapping[str, str]:
-        """Backend name -> the token that its programs show. Raises ConfigError."""
-        raise NotImplementedError
-
-
-def load_agreements(config: Config) -> Agreements:
-    """Keys, trust/*.pem and pmodes/*.toml. Raises ConfigError with all findings."""
-    raise NotImplementedError
+    def backend_of(self, named: str | None) -> str | None:
+        """The backend for a P-Mode or submission that names one or none; None when none is configured."""
+        return named or self.default_backend or next(iter(self.backends), None)
 
 
-def put_pmode(config: Config, name: str, table: Mapping[str, object]) -> Agreements:
-    """Write pmodes/`name`.toml, if all P-Modes are right with it. Raises ConfigError."""
-    raise NotImplementedError
-
-
-def delete_pmode(config: Config, name: str) -> Agreements:
-    """Delete pmodes/`name`.toml. Raises NotFound, ConfigError."""
-    raise NotImplementedError
-
-
-def put_certificate(config: Config, name: str, data: bytes) -> Agreements:
-    """Write trust/`name`.pem from PEM or DER, if all is right with it. Raises ConfigError."""
-    raise NotImplementedError
-
-
-def delete_certificate(config: Config, name: str) -> Agreements:
-    """Delete trust/`name`.pem, if no P-Mode names it. Raises NotFound, ConfigError."""
-    raise NotImplementedError
+def reason(error: OSError | UnicodeDecodeError) -> str:
+    """Why a file could not be read, in few words and without its path."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
+    return error.strerror or type(error).__name__

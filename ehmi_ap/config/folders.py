@@ -1,0 +1,235 @@
+"""Keys, trust/*.pem and pmodes/*.toml: read and judged as a whole, and changed only when the whole stays right.
+
+A file's name without its ending is the name of the certificate or P-Mode. A file in trust/ may hold several
+certificates: the CAs of one name, or a partner's old and new certificate while it changes over.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from ehmi_ap import tables
+from ehmi_ap.agreements import Agreements, judge
+from ehmi_ap.config.reading import read_toml
+from ehmi_ap.config.settings import Config, KeyFile, Secret, reason
+from ehmi_ap.crypto.certs import Certificate
+from ehmi_ap.crypto.keys import KeyPair, Keys, Trust, load_certificates, load_key_pairs
+from ehmi_ap.durable import sync_folder, write_atomically
+from ehmi_ap.errors import ConfigError, NotFound, XmlSecurityError
+from ehmi_ap.pmode import PMode, parse_pmode
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_READABLE_BY_OTHERS = 0o077
+
+PModeTables = dict[str, Mapping[str, Any]]
+CertificateFiles = dict[str, bytes]
+
+
+def load_agreements(config: Config) -> Agreements:
+    """Keys, trust/*.pem and pmodes/*.toml. Raises ConfigError with all findings."""
+    findings: list[str] = []
+    return _agreements(config, _pmode_tables(config, findings), _certificate_files(config, findings), findings)
+
+
+def put_pmode(config: Config, name: str, table: Mapping[str, object]) -> Agreements:
+    """Write pmodes/`name`.toml, if all is right with it.
+
+    Raises:
+        ConfigError: with all findings; nothing was written.
+    """
+    _check_name(name)
+    findings: list[str] = []
+    pmodes = {**_pmode_tables(config, findings), name: table}
+    agreements = _agreements(config, pmodes, _certificate_files(config, findings), findings)
+    _write(config.pmodes / f"{name}.toml", tables.to_toml(table).encode())
+    return agreements
+
+
+def delete_pmode(config: Config, name: str) -> Agreements:
+    """Delete pmodes/`name`.toml. Raises NotFound, ConfigError."""
+    findings: list[str] = []
+    pmodes = _pmode_tables(config, findings)
+    if pmodes.pop(name, None) is None:
+        raise NotFound(f"there is no P-Mode {name}")
+    agreements = _agreements(config, pmodes, _certificate_files(config, findings), findings)
+    _delete(config.pmodes / f"{name}.toml")
+    return agreements
+
+
+def put_certificate(config: Config, name: str, data: bytes) -> Agreements:
+    """Write trust/`name`.pem from PEM (one certificate or several) or DER, if all is right with it.
+
+    Raises:
+        ConfigError: with all findings; nothing was written.
+    """
+    _check_name(name)
+    findings: list[str] = []
+    certificates = {**_certificate_files(config, findings), name: data}
+    agreements = _agreements(config, _pmode_tables(config, findings), certificates, findings)
+    # Written anew from what was read, so that no private key beside a certificate reaches the folder.
+    pem = b"".join(c.x509.public_bytes(Encoding.PEM) for c in load_certificates(data))
+    _write(config.trust / f"{name}.pem", pem, mode=0o644)
+    return agreements
+
+
+def delete_certificate(config: Config, name: str) -> Agreements:
+    """Delete trust/`name`.pem, if no P-Mode names it. Raises NotFound, ConfigError."""
+    findings: list[str] = []
+    certificates = _certificate_files(config, findings)
+    if certificates.pop(name, None) is None:
+        raise NotFound(f"there is no certificate {name}")
+    agreements = _agreements(config, _pmode_tables(config, findings), certificates, findings)
+    _delete(config.trust / f"{name}.pem")
+    return agreements
+
+
+def _agreements(config: Config, tables_: PModeTables, files: CertificateFiles, findings: list[str]) -> Agreements:
+    """The whole, from what the folders hold or would hold. `findings` is what reading them came to already."""
+    keys = _keys(config, findings)
+    certificates = dict(_certificates(files, findings))
+    pmodes = tuple(_parsed(config, tables_, findings))
+    now = datetime.now(UTC)
+    judgement = judge(
+        pmodes=pmodes,
+        certificates=certificates,
+        keys=keys,
+        backends=tuple(config.backends),
+        insecure_http=config.web.insecure_http,
+        now=now,
+    )
+    findings += judgement.mistakes
+    if findings or keys is None:
+        raise ConfigError(findings)
+    return Agreements(
+        pmodes=pmodes,
+        keys=keys,
+        trust=Trust(certificates),
+        lapsed=judgement.lapsed,
+        warnings=(*judgement.warnings, *_open_files(config)),
+    )
+
+
+# --- reading ------------------------------------------------------------------------------------------------------
+
+
+def _pmode_tables(config: Config, findings: list[str]) -> PModeTables:
+    found: PModeTables = {}
+    for path in _files(config.pmodes, "*.toml", findings):
+        try:
+            found[path.stem] = read_toml(path)
+        except ConfigError as error:
+            findings += [f"pmodes/{text}" for text in error.findings]
+    return found
+
+
+def _certificate_files(config: Config, findings: list[str]) -> CertificateFiles:
+    found: CertificateFiles = {}
+    for path in _files(config.trust, "*.pem", findings):
+        try:
+            found[path.stem] = path.read_bytes()
+        except OSError as error:
+            findings.append(f"trust/{path.name}: cannot be read ({reason(error)}); correct its owner or mode")
+    return found
+
+
+def _files(folder: Path, pattern: str, findings: list[str]) -> list[Path]:
+    if not folder.is_dir():
+        findings.append(
+            f"{folder.name}/: there is no such folder at {folder}; make it, or name another in ehmi-ap.toml"
+        )
+        return []
+    paths = sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
+    findings += [f"{folder.name}/{path.name}: {_NAME_RULE}" for path in paths if not _NAME.fullmatch(path.stem)]
+    return paths
+
+
+def _parsed(config: Config, found: PModeTables, findings: list[str]) -> Iterator[PMode]:
+    profiles = config.profiles()
+    for name, table in found.items():
+        try:
+            yield parse_pmode(name, table, us=config.party, profiles=profiles)
+        except ConfigError as error:
+            findings += error.findings
+
+
+def _certificates(files: CertificateFiles, findings: list[str]) -> Iterator[tuple[str, list[Certificate]]]:
+    for name, data in files.items():
+        try:
+            loaded = load_certificates(data)
+        except XmlSecurityError as error:
+            findings.append(f"trust/{name}.pem: {error}; put one or several PEM certificates there")
+            loaded = []
+        # A name whose file cannot be read is still a known name: one mistake, one finding.
+        yield name, loaded
+
+
+def _keys(config: Config, findings: list[str]) -> Keys | None:
+    signing = _key_pair("[keys.signing]", config.keys.signing, findings)
+    several = [_key_pair("[keys] decryption", file, findings) for file in config.keys.decryption]
+    decryption = tuple(pair for pair in several if pair is not None)
+    if signing is None or len(decryption) != len(several):
+        return None
+    return Keys(signing=signing, decryption=decryption or (signing,))
+
+
+def _key_pair(place: str, file: KeyFile, findings: list[str]) -> KeyPair | None:
+    try:
+        data = file.file.read_bytes()
+        if file.certificate is not None:
+            data += b"\n" + file.certificate.read_bytes()
+        password = file.password.read() if file.password else None
+        return load_key_pairs(data, password)[0]
+    except OSError as error:
+        findings.append(f"{place}: {Path(str(error.filename)).name} cannot be read ({reason(error)}); correct its mode")
+    except ConfigError as error:
+        findings += [f"{place} password: {text}" for text in error.findings]
+    except XmlSecurityError as error:
+        findings.append(
+            f"{place}: {file.file.name}: {error}; give a private key and the certificate that belongs to it"
+        )
+    return None
+
+
+def _open_files(config: Config) -> Iterator[str]:
+    """Secrets that others on this machine can read."""
+    paths = [config.keys.signing.file, *(key.file for key in config.keys.decryption)]
+    paths += [tls.key for tls in (config.as4.tls, config.internal.tls, config.web.tls) if tls and tls.key]
+    secrets: list[Secret | None] = [config.internal.admin_token, *(b.token for b in config.backends.values())]
+    secrets += [key.password for key in (config.keys.signing, *config.keys.decryption)]
+    paths += [secret.file for secret in secrets if secret and secret.file]
+    for path in dict.fromkeys(paths):
+        if path.exists() and path.stat().st_mode & _READABLE_BY_OTHERS:
+            yield f"{path.name}: others on this machine may read it; `chmod 600 {path}`"
+
+
+# --- writing ------------------------------------------------------------------------------------------------------
+
+_NAME_RULE = "a name has letters, digits, dot, dash and underscore only, and begins with a letter or digit; rename it"
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ConfigError([f"{name[:64]!r}: {_NAME_RULE}"])
+
+
+def _write(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    try:
+        write_atomically(path, (data,), mode=mode)
+    except OSError as error:
+        raise ConfigError(
+            [f"{path.name}: cannot be written ({reason(error)}); correct the folder's owner or mode"]
+        ) from None
+
+
+def _delete(path: Path) -> None:
+    try:
+        path.unlink()
+        sync_folder(path.parent)
+    except OSError as error:
+        raise ConfigError(
+            [f"{path.name}: cannot be deleted ({reason(error)}); correct the folder's owner or mode"]
+        ) from None

@@ -1,0 +1,189 @@
+"""ehmi-ap.toml into a Config: shape first (types, unknown keys), then what the settings mean together.
+
+What a setting points at is read no further here than to see that it is there.
+"""
+
+import dataclasses
+import difflib
+import ipaddress
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ehmi_ap import tables
+from ehmi_ap.config.settings import UNREGISTERED, Config, Secret, Tls, reason
+from ehmi_ap.errors import ConfigError
+from ehmi_ap.profiles import RULES
+
+T = TypeVar("T")
+
+
+def read_config(path: Path) -> Config:
+    """Config.load, see there."""
+    where, home = path.name, path.absolute().parent
+    table = read_toml(path)
+    findings = [f"{where}: home: is the folder of this file; leave it out"] if "home" in table else []
+    try:
+        config = tables.read(Config, {**_prepared(table), "home": str(home)}, where=where)
+    except ConfigError as error:
+        named = [text.replace("[party] value", "[party] id") for text in error.findings]
+        raise ConfigError([*findings, *named]) from None
+    config = _absolute(config, home)
+    findings += [f"{where}: {text}" for text in (*_contradictions(config), *_secrets(config), *_files(config))]
+    if findings:
+        raise ConfigError(findings)
+    return config
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The table of a TOML file. Raises ConfigError."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise ConfigError([f"{path.name}: there is none in {path.parent}; `ehmi-ap init DIR` writes one"]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            [f"{path.name}: cannot be read ({reason(error)}); correct its owner, mode or encoding"]
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([f"{path.name}: is not TOML: {error}"]) from None
+
+
+def _prepared(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The table in the shape of Config: a party's `id` is its value; what a backend has beyond ours are its options."""
+    ready = dict(table)
+    party = ready.get("party")
+    if isinstance(party, Mapping):
+        renamed = {("value" if key == "id" else key): value for key, value in party.items()}
+        ready["party"] = {"type": UNREGISTERED, **renamed}
+    if isinstance(ready.get("backends"), Mapping):
+        ready["backends"] = {name: _backend(value) for name, value in ready["backends"].items()}
+    return ready
+
+
+def _backend(table: Any) -> Any:
+    if not isinstance(table, Mapping):
+        return table
+    own = {key: value for key, value in table.items() if key in ("kind", "token")}
+    return {**own, "options": {key: value for key, value in table.items() if key not in own}}
+
+
+def _absolute(value: T, home: Path) -> T:
+    """`value` with every path in it below `home`, unless it is absolute."""
+    if isinstance(value, Path):
+        return home / value.expanduser()
+    if isinstance(value, tuple):
+        return tuple(_absolute(item, home) for item in value)  # type: ignore[return-value]  # T is a tuple here
+    if isinstance(value, Mapping):
+        return {key: _absolute(item, home) for key, item in value.items()}  # type: ignore[return-value]  # T is a mapping
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        changes = {
+            f.name: _absolute(getattr(value, f.name), home) for f in dataclasses.fields(value) if f.name != "options"
+        }
+        return dataclasses.replace(value, **changes)
+    return value
+
+
+def _contradictions(config: Config) -> Iterator[str]:
+    """What every setting allows alone and all of them together do not."""
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", config.domain):
+        yield "domain: has to be a host name like ap.example.org; it ends our MessageIds"
+    if not config.as4.path.startswith("/"):
+        yield "[as4] path: has to begin with /"
+    yield from _listener("as4", config.as4.tls, open_=config.as4.insecure_http)
+    if not config.as4.public_url.startswith(("https://", "http://") if config.as4.insecure_http else "https://"):
+        yield "[as4] public_url: has to begin with https://; it is the address that partners are told"
+    local = _is_loopback(config.internal.host)
+    yield from _listener("internal", config.internal.tls, open_=config.internal.insecure_http or local)
+    names = ", ".join(config.backends)
+    if config.default_backend is not None and config.default_backend not in config.backends:
+        yield f"default_backend: there is no [backends.{config.default_backend}]; there is {names or 'none at all'}"
+    if config.default_backend is None and len(config.backends) > 1:
+        yield f"default_backend: several backends and no default; name one of {names}"
+    for name in (*config.backends, *config.checks):
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+            yield f"[backends] or [checks] {name!r}: has to be of letters, digits, dot, dash and underscore"
+    for rule in config.checks:
+        if rule not in RULES:
+            near = difflib.get_close_matches(rule, RULES, n=1)
+            advice = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(RULES)}"
+            yield f"[checks] {rule}: is not a rule of any profile; {advice}"
+    if max(config.retention.payload_days, config.retention.failed_payload_days) > config.retention.message_days:
+        yield "[retention] message_days: has to be at least payload_days and failed_payload_days"
+
+
+def _listener(name: str, tls: Tls | None, *, open_: bool) -> Iterator[str]:
+    if tls is None and not open_:
+        yield (
+            f"[{name}] tls: is missing; add [{name}.tls] with certificate and key, or write insecure_http = true "
+            "where a TLS terminator is in front or only tests connect"
+        )
+    if tls is not None and tls.certificate is None:
+        yield f"[{name}.tls] certificate: is missing; name the PEM file of the server's certificate"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _secrets(config: Config) -> Iterator[str]:
+    """Secrets that are not there, are in the TOML, or serve two."""
+    seen: dict[str, str] = {}
+    for place, secret in _secrets_in(config, ()):
+        if secret.value is not None:
+            yield f'{place}: secrets do not stand in this file; write {{ file = "..." }} or {{ env = "..." }}'
+        elif (secret.file is None) == (secret.env is None):
+            yield f"{place}: name either `file` or `env`"
+        else:
+            try:
+                value = secret.read()
+            except ConfigError as error:
+                yield f"{place}: {error.findings[0]}"
+                continue
+            if "token" in place and value in seen:
+                yield f"{place}: is the same token as {seen[value]}; each needs its own"
+            seen.setdefault(value, place)
+
+
+def _secrets_in(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str, Secret]]:
+    if isinstance(value, Secret):
+        yield tables.place(path), value
+    elif dataclasses.is_dataclass(value):
+        for item in dataclasses.fields(value):
+            if item.name != "options":
+                yield from _secrets_in(getattr(value, item.name), (*path, item.name))
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _secrets_in(item, (*path, key))
+    elif isinstance(value, tuple):
+        for number, item in enumerate(value):
+            yield from _secrets_in(item, (*path, number))
+
+
+def _files(config: Config) -> Iterator[str]:
+    """Files of TLS and of keys that are not there; what is in them is the business of who loads them."""
+    for place, path in (
+        *((f"[{name}.tls] {f.name}", getattr(tls, f.name)) for name, tls in _tls_tables(config) for f in _TLS_FILES),
+        *((f"[keys.signing] {key}", getattr(config.keys.signing, key)) for key in ("file", "certificate")),
+        *(
+            (f"[keys] decryption {key}", getattr(k, key))
+            for k in config.keys.decryption
+            for key in ("file", "certificate")
+        ),
+    ):
+        if path is not None and not path.is_file():
+            yield f"{place}: there is no file {path}; correct the path or put the file there"
+
+
+_TLS_FILES = [item for item in dataclasses.fields(Tls) if item.name in ("certificate", "key", "client_ca")]
+
+
+def _tls_tables(config: Config) -> Iterator[tuple[str, Tls]]:
+    for name, tls in (("as4", config.as4.tls), ("internal", config.internal.tls), ("web", config.web.tls)):
+        if tls is not None:
+            yield name, tls
