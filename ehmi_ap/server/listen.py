@@ -68,10 +68,10 @@ async def serve(config: Config, *, ready: Callable[[Addresses], None] | None = N
     log.info("stopped")
 
 
-def run(config: Config) -> None:
+def run(config: Config, *, ready: Callable[[Addresses], None] | None = None) -> None:
     """serve(), on uvloop where that is installed."""
     with asyncio.Runner(loop_factory=_new_loop) as runner:
-        runner.run(serve(config))
+        runner.run(serve(config, ready=ready))
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
