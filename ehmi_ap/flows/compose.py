@@ -6,10 +6,11 @@ refused rather than trimmed, because readers trim it and the fingerprint would l
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
+from ehmi_ap.as4.pack import check_payloads
 from ehmi_ap.errors import SubmissionError
 from ehmi_ap.model import MessageId, Participant, Party, Payload, Property, Service, Submission, UserMessage
 from ehmi_ap.pmode import DEFAULT_MPC, TEST_ACTION, Addressing, PMode, is_test, parties
@@ -27,9 +28,6 @@ _LONGEST = 1024
 _TEXT = re.compile(r"(?!\s)[^\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]+(?<!\s)")
 _ATOMS = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
 _MESSAGE_ID = re.compile(rf"{_ATOMS}@(?:{_ATOMS}|\[[!-Z^-~]*\])")  # RFC 2822 3.6.4, without angle brackets
-_CONTENT_ID = re.compile(r"[A-Za-z0-9._-]+(?:@[A-Za-z0-9._-]+)?")  # what every peer reads alike (as4-wire 1.2)
-_MIME_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(?:\s*;\s*[!-~ ]+)?")
-_CHARACTER_SET = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")  # EBXMLMSG-87
 
 
 def fill(submission: Submission, said: Addressing) -> Submission:
@@ -72,7 +70,7 @@ def compose(
         service=service,
         action=_action(submission, pmode, service),
         conversation_id=str(new_id()) if conversation_id is None else conversation_id,
-        payloads=_payloads(submission.payloads, pmode, new_id),
+        payloads=_payloads(submission.payloads, pmode),
         ref_to=_message_id(submission.ref_to, "ref_to"),
         mpc=None if pmode.mpc == DEFAULT_MPC else pmode.mpc,
         agreement=pmode.agreement,
@@ -141,40 +139,18 @@ def _property(item: Property, what: str) -> Property:
     return item
 
 
-def _payloads(payloads: tuple[Payload, ...], pmode: PMode, new_id: Callable[[], MessageId]) -> tuple[Payload, ...]:
-    limits = pmode.limits
-    if len(payloads) > limits.outbound_parts:
+def _payloads(payloads: tuple[Payload, ...], pmode: PMode) -> tuple[Payload, ...]:
+    """As they were given: content ids that C1 left out are made when the message is signed, the same each time."""
+    check_payloads(payloads, pmode)
+    if sum(payload.body.size for payload in payloads) > pmode.limits.message_bytes:
         raise SubmissionError(
-            f"{len(payloads)} payloads are more than the {limits.outbound_parts} that P-Mode {pmode.name} sends",
-            fix="Send fewer payloads in one message, or raise limits.outbound_parts if the partner takes more.",
-        )
-    if sum(payload.body.size for payload in payloads) > limits.message_bytes:
-        raise SubmissionError(
-            f"the payloads are larger than the {limits.message_bytes} bytes that P-Mode {pmode.name} sends",
+            f"the payloads are larger than the {pmode.limits.message_bytes} bytes that P-Mode {pmode.name} sends",
             fix="Send less in one message, or raise limits.message_bytes if the partner takes more.",
         )
-    _unique(payload.content_id for payload in payloads if payload.content_id is not None)
-    stem = new_id()
-    return tuple(_payload(payload, f"{number}.{stem}") for number, payload in enumerate(payloads, start=1))
-
-
-def _payload(payload: Payload, content_id: str) -> Payload:
-    if payload.content_id is not None and not _CONTENT_ID.fullmatch(payload.content_id):
-        raise SubmissionError(
-            "a content_id is malformed", fix="Use letters, digits, '.', '_' and '-', and at most one '@'; no brackets."
-        )
-    if not _MIME_TYPE.fullmatch(payload.mime_type):
-        raise SubmissionError(
-            "a payload has no MIME type of the form type/subtype",
-            fix="Set its `mime_type`, for instance application/xml.",
-        )
-    if payload.character_set is not None and not _CHARACTER_SET.fullmatch(payload.character_set):
-        raise SubmissionError(
-            "a payload's character_set is malformed", fix="Use the IANA name of the encoding, for instance UTF-8."
-        )
-    for item in payload.properties:
-        _check_part_property(item)
-    return replace(payload, content_id=payload.content_id or content_id)
+    for payload in payloads:
+        for item in payload.properties:
+            _check_part_property(item)
+    return payloads
 
 
 def _check_part_property(item: Property) -> None:
@@ -189,16 +165,6 @@ def _check_part_property(item: Property) -> None:
             fix=f"Give it as the payload's `{_PART_FIELD_OF[item.name]}` instead.",
         )
     _property(item, "part property")
-
-
-def _unique(content_ids: Iterable[str]) -> None:
-    seen: set[str] = set()
-    for content_id in content_ids:
-        if content_id in seen:
-            raise SubmissionError(
-                "two payloads have the same content_id", fix="Make them different, or leave them out."
-            )
-        seen.add(content_id)
 
 
 def _message_id(value: MessageId | None, what: str) -> MessageId | None:

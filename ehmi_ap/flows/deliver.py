@@ -69,7 +69,16 @@ async def _missed(job: Job, error: ApError, world: World) -> None:
     if due is None:
         events.append(_event(job, EventKind.SENT, world, failed=True, code=error.code, detail=detail))
     happening = Happening.MISSED if due is not None else Happening.GIVEN_UP
-    await world.store.settle(job.key, happening, now=now, due=due, code=error.code, detail=detail, events=events)
+    await world.store.settle(
+        job.key,
+        happening,
+        now=now,
+        due=due,
+        code=error.code,
+        detail=detail,
+        events=events,
+        attempt=job.attempts,
+    )
     facts = {**_facts(job), "code": error.code, "detail": detail}
     if due is not None:
         world.count("delivery_missed")

@@ -99,7 +99,7 @@ async def _keep(verified: Verified, agreements: Agreements, world: World) -> Kep
     """Make the receipt, and commit it with the message, its duplicate key, its delivery and its event."""
     message, pmode = verified.message, verified.pmode
     receipt = receipt_for(verified, message_id=world.new_id(), now=world.now())
-    backend = pmode.backend or world.default_backend
+    backend = "" if verified.test else pmode.backend or world.default_backend  # a test message is nobody's
     return await world.store.keep(
         message,
         pmode=pmode.name,
@@ -108,8 +108,8 @@ async def _keep(verified: Verified, agreements: Agreements, world: World) -> Kep
         reply=pack_receipt(receipt, pmode, keys=agreements.keys),
         state=State.ANSWERED if verified.test else State.RECEIVED,
         fetched=_fetches(backend, world),
-        events=[_event(EventKind.RECEIVED, message, "" if verified.test else backend, world)],
-        repeated=_event(EventKind.DUPLICATE, message, "" if verified.test else backend, world),
+        events=[_event(EventKind.RECEIVED, message, backend, world)],
+        repeated=_event(EventKind.DUPLICATE, message, backend, world),
     )
 
 

@@ -16,7 +16,7 @@ from ehmi_ap.flows.offload import reading
 from ehmi_ap.flows.verdict import NOT_REACHED, OWN_FAILURE, Verdict, judge
 from ehmi_ap.flows.world import World
 from ehmi_ap.lifecycle import Happening, RetryPolicy
-from ehmi_ap.model import Outcome, Packed, Signed, Unsettled
+from ehmi_ap.model import Outcome, Signed, Unsettled
 from ehmi_ap.pmode import PMode
 from ehmi_ap.ports import Job
 
@@ -43,6 +43,7 @@ async def send(job: Job, world: World) -> bool:
         code=verdict.code,
         detail=verdict.detail,
         events=verdict.events,
+        attempt=job.attempts,
     )
     _tell(job, verdict, applied, world)
     return not isinstance(outcome, Unsettled)
@@ -74,8 +75,9 @@ async def _attempt(job: Job, pmode: PMode, agreements: Agreements, world: World)
         raise SendingBlocked(f"P-Mode {pmode.name} has no url any more.")
     recipient = _recipient(pmode, agreements, world)
     signed = job.signed or await _sign(job, pmode, agreements, world)
-    bodies = [part.body for part in signed.parts]
-    packed: Packed = await reading(bodies, seal, signed, job.message.message_id, pmode, to=recipient)
+    packed = seal(
+        signed, job.message.message_id, pmode, to=recipient
+    )  # reads nothing: encryption runs while it is sent
     reply = await world.web.post(pmode.url, packed.wire, timeout=pmode.timeout, tls_trust=pmode.tls_trust)
     return conclude(
         reply,

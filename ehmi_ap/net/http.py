@@ -1,0 +1,188 @@
+"""HTTP to the peers: `ports.Web` on aiohttp.
+
+One connection pool for all peers; a request streams its body and says its length beforehand. Redirects are not
+followed, encodings are not offered, an answer is bounded, and nothing is sent a second time (see the room's rules).
+"""
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from importlib.metadata import version
+from ssl import SSLContext
+from types import TracebackType
+
+import aiohttp
+
+from ehmi_ap.body import CHUNK, Body, MemoryBody, read_all
+from ehmi_ap.errors import ApError, TransportError
+from ehmi_ap.model import Wire
+from ehmi_ap.net.failures import explain
+
+ANSWER_LIMIT = 1024 * 1024
+"""Bytes of an answer, before and after its Content-Encoding is undone: a receipt for 100 parts has some 60 KB."""
+
+IDLE = 5.0
+"""Seconds that an idle connection is kept; below the keep-alive time of every peer seen, so that few POSTs meet a
+connection which the peer is just closing."""
+
+CONNECT_TIMEOUT = 20.0
+
+
+class PeerWeb:
+    """Connections to all peers; made inside a running event loop, ended by close() or by leaving its block."""
+
+    def __init__(
+        self,
+        context: Callable[[str | None], SSLContext],
+        *,
+        connect_timeout: float = CONNECT_TIMEOUT,
+        allow_http: bool = False,
+    ) -> None:
+        """`context` gives the TLS context for a P-Mode's `tls_trust`, the same object for the same trust.
+
+        `connect_timeout` is in seconds, for TCP. `allow_http` lets plain http URLs pass: for tests, interceptors
+        and measuring (eDelivery AS4 1.15 3.2.6 wants TLS always).
+        """
+        self._context = context
+        self._connect_timeout = connect_timeout
+        self._allow_http = allow_http
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            headers={"Accept-Encoding": "identity", "User-Agent": f"ehmi-ap/{version('ehmi-ap')}"},
+        )
+
+    async def __aenter__(self) -> "PeerWeb":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+    async def post(self, url: str, wire: Wire, *, timeout: float, tls_trust: str | None) -> Wire:
+        """POST `wire` and read the answer, whatever its status; all of it within `timeout` seconds.
+
+        Raises:
+            TransportError: no whole answer came; the text says why and what to do.
+            ApError: the body could not be read on our side (StoreError).
+        """
+        if not url.startswith("https://") and not (self._allow_http and url.startswith("http://")):
+            raise TransportError(
+                "the partner's URL is no https URL", fix="Correct `url` in the P-Mode; messages travel over TLS only."
+            )
+        outgoing = _Outgoing(wire.body)
+        try:
+            async with self._session.post(
+                url,
+                data=outgoing.data(),
+                headers={"Content-Type": wire.content_type, "Content-Length": str(wire.body.size)},
+                ssl=self._context(tls_trust) if url.startswith("https://") else True,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=self._connect_timeout),
+            ) as answer:
+                return await _answer(answer)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            if outgoing.failure is not None:
+                raise outgoing.failure from error
+            raise explain(error, url, timeout=timeout, connect_timeout=self._connect_timeout) from error
+
+
+class _Outgoing:
+    """The body of a request: in one piece when it is small and in memory, else chunk by chunk."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+        self.failure: ApError | None = None
+
+    def data(self) -> bytes | AsyncIterator[bytes]:
+        if self._body.resident and self._body.size <= CHUNK:
+            return read_all(self._body)
+        return self._chunks()
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        """What a file holds is read in a thread, the next chunk while this one is on its way."""
+        chunks = self._body.chunks()
+        try:
+            if self._body.resident:
+                for chunk in chunks:
+                    yield chunk
+                return
+            coming = _next(chunks)
+            try:
+                while chunk := await asyncio.shield(coming):
+                    coming = _next(chunks)
+                    yield chunk
+            finally:
+                await asyncio.wait([coming])
+        except ApError as error:
+            self.failure = error
+            raise
+
+
+async def _answer(answer: aiohttp.ClientResponse) -> Wire:
+    data = await _bounded(answer)
+    return Wire(
+        content_type=answer.headers.get("Content-Type", ""),
+        body=MemoryBody(_decoded(data, answer.headers.get("Content-Encoding", ""))),
+        status=answer.status,
+        retry_after=_retry_after(answer.headers.get("Retry-After")),
+    )
+
+
+async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
+    pieces = bytearray()
+    async for piece in answer.content.iter_any():
+        pieces += piece
+        if len(pieces) > ANSWER_LIMIT:
+            raise _too_large()
+    return bytes(pieces)
+
+
+def _decoded(data: bytes, encoding: str) -> bytes:
+    """Undo a Content-Encoding that the peer used though none was offered (peers-live 2), under the same budget."""
+    word = encoding.strip().lower()
+    if word in ("", "identity") or not data:
+        return data
+    if word not in ("gzip", "x-gzip", "deflate"):
+        raise TransportError("the answer has a Content-Encoding that was not offered", fix="Tell the peer.")
+    inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+    try:
+        plain = inflater.decompress(data, ANSWER_LIMIT + 1)
+    except zlib.error:
+        raise TransportError(f"the answer's Content-Encoding {word} is broken", fix="Tell the peer.") from None
+    if len(plain) > ANSWER_LIMIT:
+        raise _too_large()
+    return plain
+
+
+def _too_large() -> TransportError:
+    return TransportError(
+        f"the answer is larger than {ANSWER_LIMIT} bytes, which no receipt or error is",
+        fix="Check the partner's URL: it may not be an AS4 address.",
+    )
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Retry-After in seconds, given as such or as a date (RFC 9110 10.2.3); None for none or nonsense."""
+    if value is None:
+        return None
+    if value.strip().isdecimal():
+        return float(value)
+    try:
+        at = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+    return max(0.0, (at - datetime.now(UTC)).total_seconds())
+
+
+def _next(chunks: Iterator[bytes]) -> "asyncio.Future[bytes]":
+    return asyncio.ensure_future(asyncio.to_thread(next, chunks, b""))
