@@ -1,61 +1,366 @@
-"""The access point: the one file that names concrete parts, joins, starts and stops them."""
+"""The access point: the one file that names concrete parts, joins them, starts and stops them.
 
-from collections.abc import AsyncIterator, Mapping
+    async with AccessPoint(config) as ap:
+        message_id = await ap.submit(Submission(...))
+        async for event in ap.events(message_id=message_id): ...
+
+C1 calls submit(), the AS4 listener calls receive(); senders, deliverers, the reporter and the backends' own feeds run
+in the background from start() to stop(). Everything that matters is in the store: whatever dies goes on from there.
+"""
+
+import asyncio
+import logging
+import random
+import ssl
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from types import TracebackType
 
+from ehmi_ap import backends as backend_kinds
+from ehmi_ap import config as configuration
 from ehmi_ap.agreements import Agreements
 from ehmi_ap.config import Config
-from ehmi_ap.model import DeliveryEvent, MessageId, Submission, Wire
-from ehmi_ap.ports import Backend, Blobs, Store
+from ehmi_ap.errors import ConfigError, NotAllowed, NotFound, StoreError
+from ehmi_ap.flows.bell import Bell
+from ehmi_ap.flows.deliver import deliver
+from ehmi_ap.flows.pickup import Pickup
+from ehmi_ap.flows.receive import receive
+from ehmi_ap.flows.report import report
+from ehmi_ap.flows.send import send
+from ehmi_ap.flows.submit import submit
+from ehmi_ap.flows.upkeep import upkeep
+from ehmi_ap.flows.world import World
+from ehmi_ap.lifecycle import Happening, State
+from ehmi_ap.model import DeliveryEvent, Direction, EventKind, MessageId, Submission, Wire
+from ehmi_ap.net.http import PeerWeb
+from ehmi_ap.net.tls import client_context
+from ehmi_ap.ports import Backend, Blobs, Job, Store, Stored
+from ehmi_ap.store.blobs import FileBlobs
+from ehmi_ap.store.sqlite import SqliteStore
+
+log = logging.getLogger(__name__)
+
+GRACE = 20.0
+"""Seconds that what is in flight may take to end when we stop."""
+SWEEP = 5.0
+"""Seconds between looks for events that another process wrote."""
+AGAIN = 5.0
+"""Seconds before something that failed in the background is started again."""
+UPKEEP = 3600.0
+"""Seconds between purges."""
 
 
 class AccessPoint:
-    """An AS4 access point: submit, receive, and everything in between, as long as it is started.
+    """An AS4 access point. `agreements` is replaced as a whole when an administrator changes it.
 
-    `config`, `store`, `blobs` and `agreements` may be read; the last is replaced as a whole when an administrator
-    changes it.
+    After start(), `store`, `blobs` and `backends` may be used as well; `stats` counts what happened since then.
     """
 
-    config: Config
     store: Store
     blobs: Blobs
     agreements: Agreements
+    backends: Mapping[str, Backend]
 
     def __init__(self, config: Config, *, backends: Mapping[str, Backend] | None = None) -> None:
-        """`backends` stand beside those of the configuration, by name; nothing is opened yet."""
+        """`backends` stand beside those of the configuration, by name. Nothing is opened before start()."""
+        self.config = config
+        self.stats: Counter[str] = Counter()
+        self._given = dict(backends or {})
+        self._started_at: datetime | None = None
+        self._stopping = False
+        self._bell = Bell()
+        self._changing = asyncio.Lock()
+        self._contexts: dict[tuple[str, ...], ssl.SSLContext] = {}
+        self._tasks: list[asyncio.Task[None]] = []
 
-    async def __aenter__(self) -> "AccessPoint": ...
+    async def __aenter__(self) -> "AccessPoint":
+        await self.start()
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    ) -> None:
+        await self.stop()
 
     async def start(self) -> None:
-        """Open the store and start sending and delivering. Raises ConfigError, StoreError."""
+        """Open the store and begin to send, deliver and report.
 
-    async def stop(self) -> None:
-        """Finish what is in flight, within the grace time, and close the store."""
+        Raises:
+            ConfigError: keys, certificates, P-Modes or backends are wrong; all findings at once.
+            StoreError: the store cannot be opened.
+        """
+        config = self.config
+        self.agreements = await asyncio.to_thread(configuration.load_agreements, config)
+        self.backends = self._build_backends()
+        blobs = await asyncio.to_thread(FileBlobs, config.store / "payloads")
+        self.store = await SqliteStore.open(config.store / "ehmi-ap.db", blobs)
+        self.blobs = blobs
+        self._web = PeerWeb(
+            self._tls_context, connect_timeout=config.web.connect_timeout, allow_http=config.web.insecure_http
+        )
+        self._world = self._make_world()
+        self._sending = Pickup(
+            Direction.OUTBOUND,
+            self._then_ring(send),
+            self._world,
+            workers=config.workers.send,
+            lease=config.workers.lease,
+            lane=lambda job: job.pmode,
+        )
+        self._delivering = Pickup(
+            Direction.INBOUND,
+            self._then_ring(deliver),
+            self._world,
+            workers=config.workers.deliver,
+            lease=config.workers.lease,
+            lane=lambda job: job.backend,
+        )
+        self._started_at, self._stopping = _now(), False
+        self._begin()
+        log.info("access point started", extra={"party": str(config.party), "pmodes": len(self.agreements.pmodes)})
 
-    async def submit(self, submission: Submission, *, backend: str | None = None) -> MessageId: ...
+    async def stop(self, grace: float = GRACE) -> None:
+        """Take nothing new up, give what is in flight `grace` seconds to end, and close the store."""
+        if self._started_at is None or self._stopping:
+            return
+        self._stopping = True
+        self._bell.ring()
+        await asyncio.gather(self._sending.stop(grace), self._delivering.stop(grace))
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        await self._web.close()
+        await self.store.close()
+        log.info("access point stopped")
 
-    async def receive(self, wire: Wire) -> Wire: ...
+    async def submit(self, submission: Submission, *, backend: str | None = None) -> MessageId:
+        """Take a message from C1; it is stored when this returns, and sent by itself. See flows.submit.
 
-    def events(
+        `backend` is whose message it is: who is told its events. None: the default backend.
+        """
+        message_id = await submit(submission, self._world, backend=backend or self._world.default_backend)
+        self._sending.wake()
+        self._bell.ring()
+        return message_id
+
+    async def receive(self, wire: Wire) -> Wire:
+        """The answer to one POST of a peer. See flows.receive."""
+        answer = await receive(wire, self._world)
+        self._delivering.wake()
+        self._bell.ring()
+        return answer
+
+    async def events(
         self, *, after: int = 0, message_id: MessageId | None = None, follow: bool = True
-    ) -> AsyncIterator[DeliveryEvent]: ...
+    ) -> AsyncIterator[DeliveryEvent]:
+        """What happened, by ascending `seq` above `after`; goes on with what happens next while `follow`.
+
+        Ends when the access point stops. The store keeps events, so one may go on after the last seq seen.
+        """
+        while True:
+            heard = self._bell.listen()
+            found = await self.store.events(after=after, message_id=message_id)
+            for event in found:
+                after = event.seq
+                yield event
+            if self._stopping or (not found and not follow):
+                return
+            if not found:
+                await heard(SWEEP)
 
     async def resend(self, key: int) -> None:
-        """Raises NotFound, NotAllowed."""
+        """Open a FAILED or UNDELIVERED message again. Raises NotFound, NotAllowed."""
+        stored = await self._stored(key)
+        event = _own_event(stored, EventKind.RESENT)
+        if not await self.store.settle(key, Happening.RESENT, now=_now(), events=[event]):
+            raise NotAllowed(
+                f"a message that is {stored.state.value} cannot be resent",
+                fix="Only failed and undelivered messages can; the others are under way, or done.",
+            )
+        (self._sending if stored.direction is Direction.OUTBOUND else self._delivering).wake()
+        self._bell.ring()
 
     async def acknowledge(self, key: int) -> None:
-        """C4 has fetched the message itself. Idempotent. Raises NotFound, NotAllowed."""
+        """C4 has fetched the message and keeps it; may be repeated. Raises NotFound, NotAllowed."""
+        stored = await self._stored(key)
+        if stored.direction is not Direction.INBOUND:
+            raise NotFound("there is no such message in the inbox")
+        if stored.state is State.DELIVERED:
+            return
+        event = _own_event(stored, EventKind.SENT)
+        if not await self.store.settle(key, Happening.SETTLED, now=_now(), events=[event]):
+            stored = await self._stored(key)
+            if stored.state is not State.DELIVERED:
+                raise NotAllowed(f"a message that is {stored.state.value} cannot be acknowledged")
+            return
+        self.stats["delivered"] += 1
+        self._bell.ring()
 
-    async def put_pmode(self, name: str, table: Mapping[str, object]) -> None: ...
+    async def put_pmode(self, name: str, table: Mapping[str, object]) -> None:
+        """Add or replace a P-Mode, effective at once. Raises ConfigError."""
+        await self._change(lambda: configuration.put_pmode(self.config, name, table))
 
-    async def delete_pmode(self, name: str) -> None: ...
+    async def delete_pmode(self, name: str) -> None:
+        """Raises NotFound, ConfigError."""
+        await self._change(lambda: configuration.delete_pmode(self.config, name))
 
-    async def put_certificate(self, name: str, data: bytes) -> None: ...
+    async def put_certificate(self, name: str, data: bytes) -> None:
+        """Add or replace trusted certificates (PEM or DER), effective at once. Raises ConfigError."""
+        await self._change(lambda: configuration.put_certificate(self.config, name, data))
 
-    async def delete_certificate(self, name: str) -> None: ...
+    async def delete_certificate(self, name: str) -> None:
+        """Raises NotFound, ConfigError (a P-Mode needs it)."""
+        await self._change(lambda: configuration.delete_certificate(self.config, name))
 
-    def health(self) -> Mapping[str, object]: ...
+    def health(self) -> Mapping[str, object]:
+        """Whether messages can be taken and sent; `status` is ok, trouble or stopped."""
+        if self._started_at is None or self._stopping:
+            return {"status": "stopped"}
+        trouble = [what for what in (self._sending.trouble, self._delivering.trouble) if what]
+        return {
+            "status": "trouble" if trouble else "ok",
+            "trouble": trouble,
+            "since": self._started_at.isoformat(),
+            "sending": self._sending.in_flight,
+            "delivering": self._delivering.in_flight,
+            "pmodes": len(self.agreements.pmodes),
+            "warnings": list(self.agreements.warnings),
+        }
+
+    def _build_backends(self) -> dict[str, Backend]:
+        built: dict[str, Backend] = {}
+        findings: list[str] = []
+        for name, table in self.config.backends.items():
+            try:
+                built[name] = backend_kinds.build(
+                    name, table.kind, table.options, home=self.config.home, domain=self.config.domain
+                )
+            except ConfigError as error:
+                findings += error.findings
+        if findings:
+            raise ConfigError(findings)
+        return {**built, **self._given}
+
+    def _make_world(self) -> World:
+        domain = self.config.domain
+        only = next(iter(self.backends)) if len(self.backends) == 1 else ""
+        return World(
+            store=self.store,
+            blobs=self.blobs,
+            web=self._web,
+            backends=self.backends,
+            default_backend=self.config.default_backend or only,
+            agreements=lambda: self.agreements,
+            profiles=self.config.profiles(),
+            us=self.config.party,
+            domain=domain,
+            now=_now,
+            new_id=lambda: MessageId(f"{uuid.uuid4()}@{domain}"),
+            chance=random.random,
+            count=self._count,
+        )
+
+    def _count(self, what: str) -> None:
+        self.stats[what] += 1
+
+    def _tls_context(self, name: str | None) -> ssl.SSLContext:
+        """The TLS context for a P-Mode's `tls_trust`; built once for each set of anchors."""
+        anchors = self.agreements.trust.anchors([name]) if name is not None else ()
+        wanted = tuple(anchor.sha256 for anchor in anchors)
+        if wanted not in self._contexts:
+            tls = self.config.web.tls
+            self._contexts[wanted] = client_context(
+                anchors=[anchor.der for anchor in anchors],
+                certificate=tls.certificate,
+                key=tls.key,
+                password=tls.key_password.read() if tls.key_password is not None else None,
+                versions=tls.versions,
+                ciphers=tls.ciphers,
+            )
+        return self._contexts[wanted]
+
+    def _then_ring(self, work: Callable[[Job, World], Awaitable[bool]]) -> Callable[[Job, World], Awaitable[bool]]:
+        """Work, after which there are new events."""
+
+        async def ringing(job: Job, world: World) -> bool:
+            try:
+                return await work(job, world)
+            finally:
+                self._bell.ring()
+
+        return ringing
+
+    def _begin(self) -> None:
+        """Start everything that runs by itself."""
+        self._tasks = [
+            asyncio.create_task(self._keep_running("sending", self._sending.run)),
+            asyncio.create_task(self._keep_running("delivering", self._delivering.run)),
+            asyncio.create_task(self._keep_running("reporting", self._report)),
+            asyncio.create_task(self._keep_running("upkeep", self._upkeep)),
+        ]
+        for name, backend in self.backends.items():
+            if hasattr(backend, "run"):
+                self._tasks.append(
+                    asyncio.create_task(self._keep_running(f"backend {name}", self._feed(name, backend)))
+                )
+
+    async def _keep_running(self, what: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Until it ends by itself; a failure is logged, and it is started again."""
+        while True:
+            try:
+                return await run()
+            except Exception:
+                log.exception("a failure in the background", extra={"what": what})
+                await asyncio.sleep(AGAIN)
+
+    async def _report(self) -> None:
+        """Tell the backends their events, at every ring; one that did not take all is asked again a little later."""
+        while not self._stopping:
+            heard = self._bell.listen()
+            try:
+                everything = await report(self._world)
+            except StoreError as error:
+                log.error("events could not be told", extra={"what": error.what, "fix": error.fix})
+                everything = False
+            if not everything:
+                await asyncio.sleep(AGAIN)
+            await heard(SWEEP)
+
+    async def _upkeep(self) -> None:
+        while True:
+            await upkeep(self._world, self.config.retention)
+            await asyncio.sleep(UPKEEP)
+
+    def _feed(self, name: str, backend: Backend) -> Callable[[], Awaitable[None]]:
+        async def submit_as(submission: Submission) -> MessageId:
+            return await self.submit(submission, backend=name)
+
+        return lambda: backend.run(submit_as)
+
+    async def _change(self, change: Callable[[], Agreements]) -> None:
+        async with self._changing:
+            self.agreements = await asyncio.to_thread(change)
+        self._sending.wake()
+
+    async def _stored(self, key: int) -> Stored:
+        stored = await self.store.get(key)
+        if stored is None:
+            raise NotFound("there is no such message")
+        return stored
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _own_event(stored: Stored, kind: EventKind) -> DeliveryEvent:
+    return DeliveryEvent(
+        kind=kind,
+        message_id=stored.message.message_id,
+        direction=stored.direction,
+        at=_now(),
+        backend=stored.backend,
+    )
