@@ -17,6 +17,7 @@ from ehmi_ap.body import MemoryBody
 from ehmi_ap.client import Client
 from ehmi_ap.demo.network import Network, Seen, Site, network
 from ehmi_ap.ehmi import sbdh
+from ehmi_ap.errors import SubmissionError
 from ehmi_ap.model import Acknowledged, DeliveryEvent, Direction, EventKind, MessageId, Payload, Reference
 from ehmi_ap.ports import Query
 
@@ -80,6 +81,11 @@ async def exchange(document: bytes, home: Path) -> Result:
         ClientError: C2 refused it.
     """
     offer = sbdh.address(Payload(body=MemoryBody(document), mime_type="application/xml"))
+    if offer is None:
+        raise SubmissionError(
+            "the file is not a right ehmiSBDH",
+            fix="Give a StandardBusinessDocument, or no file: the demo brings its own.",
+        )
     async with network(home, now=datetime.now(UTC), offer=offer) as net:
         begun = datetime.now(UTC)
         message_id = MessageId(await asyncio.to_thread(_submit, net.c2, document))

@@ -1,0 +1,110 @@
+"""Writes docs/reference/cli.md out of the command line itself: `python -m tests.cli_reference`.
+
+tests/test_docs.py fails when the file says something else than the parsers do.
+"""
+
+import argparse
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from ehmi_ap import cli
+from ehmi_ap.cli.output import Exit
+
+FILE = Path(__file__).parent.parent / "docs" / "reference" / "cli.md"
+
+HEAD = """\
+# The command line
+
+<!-- Written by `python -m tests.cli_reference` out of the parsers; change the help texts there. -->
+
+`ehmi-ap COMMAND --help` says the same. Results go to stdout, everything else to stderr. With `--json`, stdout is one
+JSON document, and an error is `{"error": {"code", "what", "findings", "fault", "fix", "resend"}}`.
+
+`list`, `show`, `resend` and `send` talk to a running `ehmi-ap serve` over its REST. They find it, and the token to
+show, in the configuration; or, on another machine, in `$EHMI_AP_URL` and `$EHMI_AP_TOKEN`.
+
+## Exit codes
+
+| code | meaning |
+|---|---|
+"""
+
+MEANINGS = {
+    Exit.OK: "done; `inspect`: valid; `demo`: C4 holds the byte-identical document and the receipt was verified",
+    Exit.FAILED: "it did not work, and stderr says why, whose fault it is and what to do; `inspect`: invalid",
+    Exit.UNDECIDED: "`inspect`: undecided, because a key, a certificate or a part is missing",
+    Exit.UNREADABLE: "`inspect`: unreadable",
+    Exit.USAGE: "wrong usage, in every command: an unknown argument, a file that is not there",
+    Exit.UNREACHABLE: "the daemon does not answer",
+    Exit.CONFIG: "the configuration has mistakes; all of them are printed",
+    Exit.INTERRUPTED: "interrupted with Ctrl-C",
+}
+
+
+def render() -> str:
+    """The whole page."""
+    codes = "".join(f"| {int(code)} | {meaning} |\n" for code, meaning in MEANINGS.items())
+    return HEAD + codes + "".join(_section(name, parser) for name, parser in _commands("", cli.parser()))
+
+
+def _commands(prefix: str, parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, command in action.choices.items():
+                if not any(isinstance(inner, argparse._SubParsersAction) for inner in command._actions):
+                    yield f"{prefix}{name}", command
+                yield from _commands(f"{prefix}{name} ", command)
+
+
+def _section(name: str, parser: argparse.ArgumentParser) -> str:
+    arguments = [action for action in parser._actions if not isinstance(action, argparse._HelpAction)]
+    rows = "".join(f"| {_spelling(action)} | {_cell(_help(parser, action))} |\n" for action in arguments)
+    table = f"\n| argument | meaning |\n|---|---|\n{rows}" if rows else ""
+    about = _sentence(parser.description or "")
+    return f"\n## ehmi-ap {name}\n{about}\n```\n{_usage(name, arguments)}\n```\n{table}"
+
+
+def _usage(name: str, arguments: list[argparse.Action]) -> str:
+    """One line: Pythons break argparse's own usage differently."""
+    words = [f"ehmi-ap {name}"]
+    words += [_optional(action) for action in arguments if action.option_strings]
+    for action in arguments:
+        if not action.option_strings:
+            word = str(action.metavar or action.dest)
+            words.append({"?": f"[{word}]", "+": f"{word}...", "*": f"[{word}...]"}.get(str(action.nargs), word))
+    return " ".join(words)
+
+
+def _optional(action: argparse.Action) -> str:
+    word = action.option_strings[-1] + (f" {_value(action)}" if action.nargs != 0 else "")
+    return word if action.required else f"[{word}]"
+
+
+def _spelling(action: argparse.Action) -> str:
+    if not action.option_strings:
+        return f"`{action.metavar or action.dest}`"
+    value = f" {_value(action)}" if action.nargs != 0 else ""
+    return _cell(", ".join(f"`{option}{value}`" for option in action.option_strings))
+
+
+def _value(action: argparse.Action) -> str:
+    if action.choices is not None:
+        return "|".join(str(choice) for choice in action.choices)
+    return str(action.metavar or action.dest.upper())
+
+
+def _help(parser: argparse.ArgumentParser, action: argparse.Action) -> str:
+    return (action.help or "") % {"default": action.default, "prog": parser.prog}
+
+
+def _cell(text: str) -> str:
+    return re.sub(r"\s+", " ", text).replace("|", "\\|")
+
+
+def _sentence(text: str) -> str:
+    return f"\n{_cell(text)}\n" if text else ""
+
+
+if __name__ == "__main__":
+    FILE.write_text(render(), encoding="utf-8")

@@ -1,0 +1,75 @@
+"""The wheel is whole: what the installed package needs at run time travels inside it."""
+
+import subprocess
+import sys
+import venv
+import zipfile
+from email.parser import BytesHeaderParser
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built by the build backend alone, without an index and without isolation."""
+    folder = tmp_path_factory.mktemp("wheel")
+    code = "import os, sys, hatchling.build as build; os.chdir(sys.argv[1]);print(build.build_wheel(sys.argv[2]))"
+    command = [sys.executable, "-c", code, str(ROOT), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder / done.stdout.split()[-1]
+
+
+def test_everything_the_package_needs_is_in_the_wheel(wheel: Path) -> None:
+    """Every file of the package, the shipped P-Modes, the SQL, the type marker and the licence; nothing else."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    package = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "ehmi_ap").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    pmodes = {f"ehmi_ap/shipped/pmodes/{path.name}" for path in (ROOT / "pmodes").iterdir()}
+    assert {"ehmi_ap/py.typed", "ehmi_ap/store/schema.sql", "ehmi_ap/store/queries.sql"} <= package
+    assert {"ehmi_ap/shipped/pmodes/ehmi.toml", "ehmi_ap/shipped/pmodes/edelivery.toml"} <= pmodes
+    assert package | pmodes <= names
+    others = names - package - pmodes
+    assert {name.split("/")[0].rpartition(".")[2] for name in others} == {"dist-info"}
+    assert any(name.endswith("licenses/LICENSE") for name in others)
+
+
+def test_the_wheel_names_its_command_backends_and_needs(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        [entry_points] = [n for n in archive.namelist() if n.endswith("dist-info/entry_points.txt")]
+        [metadata] = [n for n in archive.namelist() if n.endswith("dist-info/METADATA")]
+        points = archive.read(entry_points).decode()
+        headers = BytesHeaderParser().parsebytes(archive.read(metadata))
+    assert "ehmi-ap = ehmi_ap.cli:main" in points
+    assert all(f"{kind} = ehmi_ap.backends." in points for kind in ("directory", "memory", "rest", "webhook"))
+    assert headers["Requires-Python"] == ">=3.11"
+    assert headers["License-Expression"] == "Apache-2.0"
+    assert "lxml<6.2,>=6.1.0" in headers.get_all("Requires-Dist", [])
+
+
+@pytest.mark.slow
+def test_the_wheel_works_without_the_repository(wheel: Path, tmp_path: Path) -> None:
+    """`init` in an empty folder, from a place where only the wheel and the dependencies are."""
+    place = tmp_path / "venv"
+    venv.create(place, with_pip=False)
+    [site] = place.glob("lib/python*/site-packages")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    # The dependencies come from the environment that runs the tests; the checkout itself must not.
+    theirs = [path for path in sys.path if path.endswith("site-packages")]
+    (site / "dependencies.pth").write_text("\n".join(theirs) + "\n")
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    code = "import ehmi_ap, sys; from ehmi_ap.cli import main; print(ehmi_ap.__file__); sys.exit(main(sys.argv[1:]))"
+    command = [str(place / "bin" / "python"), "-I", "-c", code, "init", "ap"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(str(site))
+    assert (folder / "ap" / "ehmi-ap.toml").is_file()
