@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ehmi_ap.config import Config
-from ehmi_ap.errors import NotFound, RequestRefused
+from ehmi_ap.errors import RequestRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +71,3 @@ def only_admin(caller: Caller) -> None:
         raise RequestRefused(
             403, "Only the administrator may do this.", fix="Use the administrator's token (`[internal] admin_token`)."
         )
-
-
-def own_backend(caller: Caller, asked: str | None, config: Config) -> str | None:
-    """The backend in whose name something is submitted; the administrator may name one."""
-    if caller.backend is not None and asked not in (None, caller.backend):
-        raise RequestRefused(403, "A backend acts in its own name only.", fix="Leave `backend` out.")
-    if asked is not None and asked not in config.backends:
-        raise NotFound("there is no such backend", fix="Name one of the [backends] in ehmi-ap.toml.")
-    return caller.backend or asked

@@ -1,0 +1,263 @@
+"""The client itself. Uploads and downloads stream; one Session keeps its connections: keep the Client, one per thread."""
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+from urllib.parse import quote
+
+import requests
+
+from ehmi_ap.client.problem import raise_problem, unreachable
+from ehmi_ap.client.upload import CHUNK, Form, Parts, Source, Upload, opened
+
+Json = dict[str, Any]
+
+API = "/api/v1"
+
+
+class Client:
+    """Talks to the internal listener at `url` with a backend's or the administrator's token."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        timeout: tuple[float, float] = (10.0, 300.0),
+        verify: bool | str | Path = True,
+    ) -> None:
+        """`timeout`: seconds to connect, and between two bytes of an answer. `verify`: a CA file for HTTPS."""
+        self._url = url.rstrip("/")
+        self._timeout = timeout
+        self._session = requests.Session()
+        self._session.trust_env = False  # a .netrc would replace the token, a proxy has no business here
+        self._session.verify = str(verify) if isinstance(verify, Path) else verify
+        if token is not None:
+            self._session.headers["Authorization"] = f"Bearer {token}"
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    # -- C1 ------------------------------------------------------------------------------------------------------
+
+    def submit_sbd(
+        self,
+        source: Source,
+        *,
+        pmode: str | None = None,
+        message_id: str | None = None,
+        backend: str | None = None,
+    ) -> str:
+        """Submit an SBD document; its profile reads the addresses from it. Returns the MessageId.
+
+        `backend` is for the administrator only: in whose name. Raises SubmissionError, SubmissionConflict.
+        """
+        query = {"pmode": pmode, "message_id": message_id, "backend": backend}
+        with opened(source) as (file, size):
+            headers = {"Content-Type": "application/xml"}
+            body = Parts([(file, size)])
+            return str(self._json("POST", "/messages", query, data=body, headers=headers)["message_id"])
+
+    def submit(self, metadata: Mapping[str, Any], payloads: Sequence[Upload], *, backend: str | None = None) -> str:
+        """Submit payloads with the metadata of docs/reference/rest.md, without its `payloads`. Returns the MessageId.
+
+        Raises SubmissionError, SubmissionConflict.
+        """
+        with Form(metadata, payloads) as form:
+            headers = {"Content-Type": form.content_type}
+            answer = self._json("POST", "/messages", {"backend": backend}, data=form.body, headers=headers)
+        return str(answer["message_id"])
+
+    def messages(
+        self,
+        *,
+        direction: str | None = None,
+        state: str | Sequence[str] = (),
+        party: str | None = None,
+        participant: str | None = None,
+        conversation: str | None = None,
+        since: datetime | str | None = None,
+        page: int = 50,
+    ) -> Iterator[Json]:
+        """All messages that fit, newest first, fetched `page` at a time."""
+        query = {
+            "direction": direction,
+            "state": state if isinstance(state, str) else ",".join(state),
+            "party": party,
+            "participant": participant,
+            "conversation": conversation,
+            "since": since.isoformat() if isinstance(since, datetime) else since,
+            "limit": page,
+        }
+        return self._pages("/messages", query)
+
+    def message(self, message_id: str, *, direction: str | None = None, party: str | None = None) -> Json:
+        """One message. `direction` and `party` choose where several have this MessageId. Raises NotFound."""
+        return self._json("GET", _path(message_id), {"direction": direction, "party": party})
+
+    def events(self, message_id: str, *, direction: str | None = None, party: str | None = None) -> list[Json]:
+        """What happened to a message, in order."""
+        answer = self._json("GET", _path(message_id, "/events"), {"direction": direction, "party": party})
+        return list(answer["events"])
+
+    def watch(self, *, after: int = 0, wait: float = 25.0) -> Iterator[Json]:
+        """Every event after the sequence number `after`, as it happens, without end; remember the last `seq`."""
+        while True:
+            answer = self._json("GET", "/events", {"after": after, "wait": wait})
+            yield from answer["events"]
+            after = answer["last"]
+
+    def receipt(self, message_id: str, *, direction: str | None = None, party: str | None = None) -> bytes:
+        """The signed receipt, byte for byte. Raises NotFound while there is none."""
+        query = {"direction": direction, "party": party}
+        with self._asked("GET", _path(message_id, "/receipt"), query) as answer:
+            return answer.content
+
+    def payload(
+        self,
+        message_id: str,
+        number: int,
+        *,
+        to: Path | BinaryIO,
+        direction: str | None = None,
+        party: str | None = None,
+    ) -> int:
+        """Write payload `number` (from 1) to a file, which appears only when it is whole. Returns its size in bytes."""
+        path = _path(message_id, f"/payloads/{number}")
+        with self._asked("GET", path, {"direction": direction, "party": party}, stream=True) as answer:
+            if not isinstance(to, Path):
+                return _copy(answer, to)
+            part = to.with_name(f".{to.name}.{secrets.token_hex(6)}.part")
+            try:
+                with part.open("xb") as file:
+                    size = _copy(answer, file)
+                part.replace(to)
+            finally:
+                part.unlink(missing_ok=True)
+            return size
+
+    def resend(self, message_id: str, *, direction: str | None = None, party: str | None = None) -> None:
+        """Send a failed message, or deliver an undelivered one, again. Raises NotAllowed in any other state."""
+        self._json("POST", _path(message_id, "/resend"), {"direction": direction, "party": party})
+
+    # -- C4 ------------------------------------------------------------------------------------------------------
+
+    def inbox(self, *, page: int = 50) -> Iterator[Json]:
+        """The messages that wait for this backend; each stays until ack()."""
+        return self._pages("/inbox", {"limit": page})
+
+    def ack(self, message_id: str, *, party: str | None = None) -> None:
+        """Take a message over, once it is safe on your side. Again is as good as once."""
+        self._json("POST", f"/inbox/{quote(message_id, safe='')}/ack", {"party": party})
+
+    # -- the administrator ---------------------------------------------------------------------------------------
+
+    def pmodes(self) -> list[str]:
+        """The names of all P-Modes."""
+        return list(self._json("GET", "/pmodes")["names"])
+
+    def pmode(self, name: str) -> Json:
+        """A P-Mode, as its file says it."""
+        return self._json("GET", f"/pmodes/{quote(name, safe='')}")
+
+    def put_pmode(self, name: str, pmode: Mapping[str, Any] | str) -> None:
+        """Add or replace a P-Mode, given as a table or as TOML text. Raises ConfigError with every mistake."""
+        toml = isinstance(pmode, str)
+        data = str(pmode) if toml else json.dumps(pmode)
+        headers = {"Content-Type": "application/toml" if toml else "application/json"}
+        self._json("PUT", f"/pmodes/{quote(name, safe='')}", data=data.encode(), headers=headers)
+
+    def delete_pmode(self, name: str) -> None:
+        """Raises NotFound."""
+        self._json("DELETE", f"/pmodes/{quote(name, safe='')}")
+
+    def certificates(self) -> list[Json]:
+        """The certificates we trust, by name."""
+        return list(self._json("GET", "/certificates")["certificates"])
+
+    def certificate(self, name: str) -> bytes:
+        """The certificates under a name, as PEM."""
+        with self._asked("GET", f"/certificates/{quote(name, safe='')}") as answer:
+            return answer.content
+
+    def put_certificate(self, name: str, data: bytes) -> None:
+        """Add or replace the certificates under a name, PEM or DER. Raises ConfigError."""
+        headers = {"Content-Type": "application/octet-stream"}
+        self._json("PUT", f"/certificates/{quote(name, safe='')}", data=data, headers=headers)
+
+    def delete_certificate(self, name: str) -> None:
+        """Raises NotFound; ConfigError while a P-Mode needs it."""
+        self._json("DELETE", f"/certificates/{quote(name, safe='')}")
+
+    def health(self) -> Json:
+        """What /health says, well or not."""
+        try:
+            answer = self._session.get(f"{self._url}/health", timeout=self._timeout, allow_redirects=False)
+            return dict(answer.json())
+        except (requests.RequestException, ValueError) as error:
+            raise unreachable(self._url, error) from error
+
+    # -- below ---------------------------------------------------------------------------------------------------
+
+    def _pages(self, path: str, query: Mapping[str, Any]) -> Iterator[Json]:
+        cursor: str | None = None
+        while True:
+            page = self._json("GET", path, {**query, "cursor": cursor})
+            yield from page["messages"]
+            cursor = page["next"]
+            if cursor is None:
+                return
+
+    def _json(self, method: str, path: str, query: Mapping[str, Any] | None = None, **more: Any) -> Json:
+        with self._asked(method, path, query, **more) as answer:
+            return dict(answer.json()) if answer.content else {}
+
+    @contextmanager
+    def _asked(
+        self, method: str, path: str, query: Mapping[str, Any] | None = None, *, stream: bool = False, **more: Any
+    ) -> Iterator[requests.Response]:
+        """A successful answer, closed after the block. Raises as the module says."""
+        given = {name: value for name, value in (query or {}).items() if value not in (None, "")}
+        connect, read = self._timeout
+        timeout = (connect, read + float(given.get("wait", 0)))
+        try:
+            with self._session.request(
+                method,
+                f"{self._url}{API}{path}",
+                params=given,
+                timeout=timeout,
+                stream=stream,
+                allow_redirects=False,
+                **more,
+            ) as answer:
+                if not 200 <= answer.status_code < 300:
+                    raise_problem(answer)
+                yield answer
+        except requests.RequestException as error:
+            raise unreachable(self._url, error) from error
+
+
+def _path(message_id: str, rest: str = "") -> str:
+    return f"/messages/{quote(message_id, safe='')}{rest}"
+
+
+def _copy(answer: requests.Response, file: BinaryIO) -> int:
+    size = 0
+    for chunk in answer.iter_content(CHUNK):
+        file.write(chunk)
+        size += len(chunk)
+    return size
