@@ -6,6 +6,6 @@ from pathlib import Path
 
 from ehmi_ap.demo.pki import generate
 
-print(
+print(  # noqa: T201
     *generate(Path(__file__).parent / "generated", sys.argv[1:] or ["ap-c2", "ap-c3"], now=datetime.now(UTC)), sep="\n"
 )
