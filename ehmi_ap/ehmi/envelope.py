@@ -63,10 +63,14 @@ class Header:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What reading a document came to: a header, or the findings (V-1, V-2) that leave none."""
+    """What reading a document came to: a header, or the findings (V-1, V-2) that leave none.
+
+    `claimed` says that the root is a StandardBusinessDocument, whatever came after it.
+    """
 
     header: Header | None
     findings: tuple[Finding, ...] = ()
+    claimed: bool = True
 
 
 def read(body: Body) -> Reading:
@@ -82,11 +86,12 @@ def read(body: Body) -> Reading:
             parser.feed(chunk)
         parser.close()
     except _Stop as stop:
-        return Reading(header=None, findings=(stop.finding,))
+        return Reading(header=None, findings=(stop.finding,), claimed=reader.claimed)
     except etree.XMLSyntaxError as error:
         # libxml2's own text may repeat what it found; the place is enough.
         line, column = error.position
-        return Reading(header=None, findings=(not_readable(f"not well-formed XML at line {line}, column {column}"),))
+        broken = not_readable(f"not well-formed XML at line {line}, column {column}")
+        return Reading(header=None, findings=(broken,), claimed=reader.claimed)
     if reader.findings:
         return Reading(header=None, findings=tuple(reader.findings))
     return Reading(header=_header(reader.values, reader.scopes))
@@ -163,6 +168,7 @@ class _Reader:
     """The parser's target: keeps the header's texts, lets BinaryContent pass, checks the structure."""
 
     def __init__(self) -> None:
+        self.claimed = False
         self.findings: list[Finding] = []
         self.values: dict[str, str] = {}  # path below the root -> text or attribute
         self.scopes: list[Scope] = []
@@ -180,6 +186,7 @@ class _Reader:
         if self._skipping or not self._expected(tag):
             self._skipping += 1
             return
+        self.claimed = True
         name = tag.rpartition("}")[2]
         self._seen[-1].append(name)
         self._path.append(name)
@@ -262,7 +269,8 @@ class _Reader:
         if self._path and not self._skipping and self._path[-1] not in _CHILDREN:
             self._find(f"{self._path[-1]} holds {what}")
 
-    def doctype(self, *_identifiers: str | None) -> None:
+    def doctype(self, name: str, *_identifiers: str | None) -> None:
+        self.claimed = name.rpartition(":")[2] == "StandardBusinessDocument"
         raise _Stop(not_readable("the document has a DTD"))
 
     def close(self) -> None:

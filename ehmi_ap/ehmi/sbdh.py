@@ -19,13 +19,17 @@ RULES = ("V-1", "V-2", "V-3", "V-4", "V-4-action", "V-5", "V-5-status")
 """The rules of `check`, whose levels are configurable."""
 
 
-def address(payload: Payload) -> Addressing:
+def address(payload: Payload) -> Addressing | None:
     """Who gets the document and what it is (ehmi.md 5.2): SBDH Sender and Receiver, PROCESSID, DOCUMENTID.
 
+    None: it is not a StandardBusinessDocument at all.
+
     Raises:
-        SubmissionError: it is no such document, or one of the four is not there exactly once.
+        SubmissionError: it is one, but a wrong one, or one of the four is not there exactly once.
     """
     reading = read(payload.body)
+    if not reading.claimed:
+        return None
     header = reading.header
     findings = list(reading.findings) if header is None else [*_v3(header), *_v5(header)]
     wrong = [finding for finding in findings if finding.level == "reject"]
