@@ -9,11 +9,14 @@ may be a secret.
 import dataclasses
 import difflib
 import json
+import os
 import re
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from ehmi_ap.errors import ConfigError
@@ -21,20 +24,20 @@ from ehmi_ap.errors import ConfigError
 T = TypeVar("T")
 
 
-def read(cls: type[T], table: Mapping[str, object], *, where: str) -> T:
-    """The value of dataclass `cls` that `table` describes; `where` is the file's name.
+def read(cls: type[T], table: Mapping[str, object], *, where: str, at: Sequence[str] = ()) -> T:
+    """The value of dataclass `cls` that `table` describes; `where` is the file's name, `at` the table's own place in it.
 
     Raises:
         ConfigError: with one finding per mistake, as "FILE: [TABLE] KEY: what is wrong; what to write".
     """
     from pydantic import ValidationError  # imported late: 100 ms that a program without configuration need not pay
 
-    findings = [f"{where}: {place(path)}: {text}" for path, text in _unknown(cls, table, ())]
+    findings = [f"{where}: {place((*at, *path))}: {text}" for path, text in _unknown(cls, table, ())]
     try:
         value: T = _adapter(cast(Any, cls)).validate_json(json.dumps(table, default=str), strict=True)
     except ValidationError as error:
         findings += [
-            f"{where}: {place(_without_unions(item['loc']))}: {_sentence(item)}"
+            f"{where}: {place((*at, *_without_unions(item['loc'])))}: {_sentence(item)}"
             for item in error.errors(include_input=False, include_url=False)
         ]
         raise ConfigError(tuple(dict.fromkeys(findings))) from None
@@ -174,3 +177,42 @@ def _value(value: object) -> str:
     if isinstance(value, Sequence):
         return "[" + ", ".join(_value(item) for item in value) + "]"
     raise ConfigError([f"a value of type {type(value).__name__} cannot be written as TOML"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """Where a token or password is: the first line of a file, or an environment variable.
+
+    `value` is for programs that build a Config themselves; it is refused in the TOML.
+    """
+
+    file: Path | None = None
+    env: str | None = None
+    value: str | None = field(default=None, repr=False)
+
+    def read(self) -> str:
+        """The secret. Raises ConfigError when the file or the variable is not there, or empty."""
+        if self.value is not None:
+            return self.value
+        if self.env is not None:
+            secret, place = os.environ.get(self.env, ""), f"the environment variable {self.env}"
+        elif self.file is not None:
+            place = str(self.file)
+            try:
+                secret = self.file.read_text(encoding="utf-8").partition("\n")[0].strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise ConfigError(
+                    [f"{place}: cannot be read ({reason(error)}); put the secret on its first line"]
+                ) from None
+        else:
+            raise ConfigError(["a secret names neither `file` nor `env`; name one"])
+        if not secret:
+            raise ConfigError([f"{place}: is empty or not set; put the secret there"])
+        return secret
+
+
+def reason(error: OSError | UnicodeDecodeError) -> str:
+    """Why a file could not be read, in few words and without its path."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
+    return error.strerror or type(error).__name__

@@ -29,12 +29,12 @@ from ehmi_ap.config.settings import (
     KeyFiles,
     Log,
     Retention,
-    Secret,
     Tls,
     WebClient,
     Workers,
 )
 from ehmi_ap.config.shipped import shipped_pmodes
+from ehmi_ap.tables import Secret
 
 __all__ = [
     "UNREGISTERED",

@@ -15,12 +15,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from ehmi_ap import tables
 from ehmi_ap.agreements import Agreements, judge
 from ehmi_ap.config.reading import read_toml
-from ehmi_ap.config.settings import Config, KeyFile, Secret, reason
+from ehmi_ap.config.settings import Config, KeyFile
 from ehmi_ap.crypto.certs import Certificate
 from ehmi_ap.crypto.keys import KeyPair, Keys, Trust, load_certificates, load_key_pairs
 from ehmi_ap.durable import sync_folder, write_atomically
 from ehmi_ap.errors import ConfigError, NotFound, XmlSecurityError
 from ehmi_ap.pmode import PMode, parse_pmode
+from ehmi_ap.tables import Secret, reason
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _READABLE_BY_OTHERS = 0o077

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ehmi_ap import tables
-from ehmi_ap.config.settings import UNREGISTERED, Config, Secret, Tls, reason
+from ehmi_ap.config.settings import UNREGISTERED, Config, Tls
 from ehmi_ap.errors import ConfigError
 from ehmi_ap.profiles import RULES
+from ehmi_ap.tables import Secret, reason
 
 T = TypeVar("T")
 

@@ -1,6 +1,5 @@
 """The settings of ehmi-ap.toml as frozen values: their names, types and defaults (docs/reference/configuration.md)."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,10 +7,10 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen
 
-from ehmi_ap.errors import ConfigError
 from ehmi_ap.model import PartyId
 from ehmi_ap.pmode import Profile
 from ehmi_ap.profiles import PROFILES, with_levels
+from ehmi_ap.tables import Secret
 
 Port = Annotated[int, Ge(0), Le(65535)]
 Seconds = Annotated[float, Gt(0)]
@@ -21,38 +20,6 @@ TlsVersion = Literal["1.2", "1.3"]
 Level = Literal["off", "warn", "reject"]
 
 UNREGISTERED = "urn:oasis:names:tc:ebcore:partyid-type:unregistered"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Secret:
-    """Where a token or password is: the first line of a file, or an environment variable.
-
-    `value` is for programs that build a Config themselves; it is refused in the TOML.
-    """
-
-    file: Path | None = None
-    env: str | None = None
-    value: str | None = field(default=None, repr=False)
-
-    def read(self) -> str:
-        """The secret. Raises ConfigError when the file or the variable is not there, or empty."""
-        if self.value is not None:
-            return self.value
-        if self.env is not None:
-            secret, place = os.environ.get(self.env, ""), f"the environment variable {self.env}"
-        elif self.file is not None:
-            place = str(self.file)
-            try:
-                secret = self.file.read_text(encoding="utf-8").partition("\n")[0].strip()
-            except (OSError, UnicodeDecodeError) as error:
-                raise ConfigError(
-                    [f"{place}: cannot be read ({reason(error)}); put the secret on its first line"]
-                ) from None
-        else:
-            raise ConfigError(["a secret names neither `file` nor `env`; name one"])
-        if not secret:
-            raise ConfigError([f"{place}: is empty or not set; put the secret there"])
-        return secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,10 +166,3 @@ class Config:
     def backend_of(self, named: str | None) -> str | None:
         """The backend for a P-Mode or submission that names one or none; None when none is configured."""
         return named or self.default_backend or next(iter(self.backends), None)
-
-
-def reason(error: OSError | UnicodeDecodeError) -> str:
-    """Why a file could not be read, in few words and without its path."""
-    if isinstance(error, UnicodeDecodeError):
-        return "it is not UTF-8"
-    return error.strerror or type(error).__name__
