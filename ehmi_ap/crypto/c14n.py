@@ -1,10 +1,12 @@
 """Exclusive XML Canonicalization 1.0 without comments, the InclusiveNamespaces PrefixList honoured.
 
-Rules: libxml2 does the work for every list without `#default`. lxml drops that token silently, so a list that has
-it takes the tree walk below (as4-wire 3.7 gives the algorithm in eight steps and the test table; the steps are
-numbered in the code). Both work on the tree as parsed: original prefixes, original white space.
+Rules: libxml2 does the work for lists of plain prefixes. lxml passes on only those prefixes that it finds in a
+dictionary of the running thread and drops the others silently, so each is made known there first; `#default` can
+never be, so a list that has it takes the tree walk below (as4-wire 3.7 gives the algorithm in eight steps and the
+test table; the steps are numbered in the code). Both work on the tree as parsed: its own prefixes and white space.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import cast
 
@@ -13,6 +15,7 @@ from lxml import etree
 from ehmi_ap.errors import MalformedXml
 
 DEFAULT = "#default"
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*").fullmatch
 _XML = "http://www.w3.org/XML/1998/namespace"
 
 _Scope = dict[str, str]
@@ -26,21 +29,25 @@ def canonical(element: etree._Element, prefixes: Sequence[str] = ()) -> bytes:
     Raises:
         MalformedXml: what cannot be canonicalised (a namespace name that is a relative URI).
     """
-    if DEFAULT in prefixes:
+    if not prefixes:
+        return _libxml2(element, None)
+    if not all(_PLAIN(prefix) for prefix in prefixes):
         return _walk(element, prefixes)
-    return _libxml2(element, prefixes)
+    etree.fromstring(
+        "".join(("<x>", *(f"<{prefix}/>" for prefix in prefixes), "</x>")),
+        etree.XMLParser(resolve_entities=False, no_network=True),
+    )
+    return _libxml2(element, list(prefixes))
 
 
 def canonical_document(root: etree._Element) -> bytes:
     """The exclusive canonical form of the whole document, processing instructions beside the root included."""
-    return _libxml2(root.getroottree(), ())
+    return _libxml2(root.getroottree(), None)
 
 
-def _libxml2(node: etree._Element | etree._ElementTree, prefixes: Sequence[str]) -> bytes:
+def _libxml2(node: etree._Element | etree._ElementTree, prefixes: list[str] | None) -> bytes:
     try:
-        form = etree.tostring(
-            node, method="c14n", exclusive=True, with_comments=False, inclusive_ns_prefixes=list(prefixes) or None
-        )
+        form = etree.tostring(node, method="c14n", exclusive=True, with_comments=False, inclusive_ns_prefixes=prefixes)
     except (etree.C14NError, ValueError):
         raise MalformedXml("this XML has no canonical form") from None
     return form

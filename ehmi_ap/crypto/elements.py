@@ -12,7 +12,6 @@ from lxml import etree
 
 from ehmi_ap.errors import MalformedSecurity
 
-_WHITE = str.maketrans("", "", " \t\r\n")
 _ESCAPES = {"&": "&amp;", "<": "&lt;", '"': "&quot;", "\t": "&#x9;", "\n": "&#xA;", "\r": "&#xD;"}
 _ESCAPED = str.maketrans(_ESCAPES)
 
@@ -77,13 +76,16 @@ def text_of(element: etree._Element) -> str:
 
 def base64_of(element: etree._Element, limit: int) -> bytes:
     """The bytes that the element's base64 stands for, one at least and `limit` at most; else MalformedSecurity."""
-    text = text_of(element).translate(_WHITE)
-    if not text or len(text) > limit * 4 // 3 + 4:
-        raise MalformedSecurity("a base64 value is empty or too long")
+    text = text_of(element)
+    if len(text) > 2 * limit + 64:  # room for white space, however it is wrapped
+        raise MalformedSecurity("a base64 value is too long")
     try:
-        return base64.b64decode(text, validate=True)
+        data = base64.b64decode(b"".join(text.encode("ascii").split()), validate=True)
     except (binascii.Error, ValueError):
         raise MalformedSecurity("a value is not base64") from None
+    if not 0 < len(data) <= limit:
+        raise MalformedSecurity("a base64 value is empty or too long")
+    return data
 
 
 def no_children(element: etree._Element) -> None:

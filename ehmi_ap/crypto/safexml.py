@@ -5,6 +5,7 @@ parser sees them; what the bytes cannot show is looked at right after. The encod
 counting cannot be evaded. The tree is never changed: white space, comments and prefixes stay as they were sent.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -16,10 +17,9 @@ from ehmi_ap.errors import BudgetExceeded, MalformedXml
 
 WSU = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"
 _BOM = b"\xef\xbb\xbf"
-_WSU_ID = f"{{{WSU}}}Id"
-_ID_NAMES = (_WSU_ID, "Id", "ID", "id")
-_WITH_ID = etree.XPath("descendant-or-self::*[@wsu:Id or @Id or @ID or @id]", namespaces={"wsu": WSU})
-_INSTRUCTIONS = etree.XPath("boolean(//processing-instruction())")
+_ID_NAMES = frozenset((f"{{{WSU}}}Id", "Id", "ID", "id"))
+_INSTRUCTION = re.compile(rb"<\?(?!xml\s)")
+_HAS_INSTRUCTIONS = etree.XPath("boolean(//processing-instruction())")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +48,14 @@ def parse(data: bytes, limits: XmlLimits = DEFAULT_LIMITS, *, instructions: bool
         raise BudgetExceeded("bytes of XML", limits.bytes)
     if data.startswith(_BOM):
         data = data[len(_BOM) :]
-    _count(data, limits)
+    attributes = _count(data, limits)
     try:
         root = etree.fromstring(data, _parser())
     except etree.XMLSyntaxError as error:
         raise _refusal(error, limits) from None
-    _look(data, root, limits, instructions)
+    if not instructions and _INSTRUCTION.search(data) and _HAS_INSTRUCTIONS(root):
+        raise MalformedXml("a processing instruction is not allowed")
+    _look(root, limits, attributes)
     return root
 
 
@@ -64,10 +66,9 @@ def index_ids(root: etree._Element) -> dict[str, etree._Element]:
         MalformedXml: two elements have the same id (as4-wire 9.15); one element having it twice is fine (9.16).
     """
     index: dict[str, etree._Element] = {}
-    for element in cast(list[etree._Element], _WITH_ID(root)):
-        for name in _ID_NAMES:
-            value = element.get(name)
-            if value is not None and index.setdefault(value, element) is not element:
+    for element in root.iter(etree.Element):
+        for name in element.keys():  # noqa: SIM118 - an element is no mapping
+            if name in _ID_NAMES and index.setdefault(cast(str, element.get(name)), element) is not element:
                 raise MalformedXml("two elements have the same id")
     return index
 
@@ -88,28 +89,28 @@ def _parser() -> etree.XMLParser:
     )
 
 
-def _count(data: bytes, limits: XmlLimits) -> None:
-    """What can be seen in the bytes; each count is at least the true number."""
+def _count(data: bytes, limits: XmlLimits) -> int:
+    """What can be seen in the bytes; each count is at least the true number. Returns that of the attributes."""
     if b"<!DOCTYPE" in data:
         raise MalformedXml("a document type declaration is not allowed")
     tags = data.count(b"<")
     if tags > limits.elements and tags - data.count(b"</") > limits.elements:
         raise BudgetExceeded("elements", limits.elements)
-    if data.count(b"=") > limits.attributes:
+    attributes = data.count(b"=")
+    if attributes > limits.attributes:
         raise BudgetExceeded("attributes", limits.attributes)
     if data.count(b"xmlns") > limits.namespaces:
         raise BudgetExceeded("namespace declarations", limits.namespaces)
+    return attributes
 
 
-def _look(data: bytes, root: etree._Element, limits: XmlLimits, instructions: bool) -> None:
+def _look(root: etree._Element, limits: XmlLimits, attributes: int) -> None:
     """What only the tree shows. Without a DTD there are no entities but the five predefined ones."""
     if root.getroottree().docinfo.internalDTD is not None:
         raise MalformedXml("a document type declaration is not allowed")
-    if not instructions and data.find(b"<?", 1) > 0 and _INSTRUCTIONS(root):
-        raise MalformedXml("a processing instruction is not allowed")
     if _deeper_than(limits.depth)(root):
         raise BudgetExceeded("levels of elements", limits.depth)
-    if data.count(b"=") > limits.attributes_per_element and _wider_than(limits.attributes_per_element)(root):
+    if attributes > limits.attributes_per_element and _wider_than(limits.attributes_per_element)(root):
         raise BudgetExceeded("attributes in one element", limits.attributes_per_element)
 
 
@@ -120,12 +121,13 @@ def _deeper_than(depth: int) -> etree.XPath:
 
 @cache
 def _wider_than(attributes: int) -> etree.XPath:
-    return etree.XPath(f"boolean(//*[count(@*) > {int(attributes)}])")
+    return etree.XPath(f"boolean(//*/@*[{attributes + 1}])")
 
 
 def _refusal(error: etree.XMLSyntaxError, limits: XmlLimits) -> MalformedXml | BudgetExceeded:
     """libxml2's message may quote the document; only its place and the name of the rule are told."""
-    rule = next((entry.type_name for entry in cast(Iterable[etree._LogEntry], error.error_log)), "syntax")
+    entries = cast(Iterable[etree._LogEntry], error.error_log)
+    rule = next((entry.type_name for entry in entries if entry.level >= etree.ErrorLevels.ERROR), "syntax")
     if rule == "ERR_RESOURCE_LIMIT":
         return BudgetExceeded("levels of elements", limits.depth)
     line, column = error.position
