@@ -1,0 +1,126 @@
+"""Documents are tested: the tutorial is executed, shown output is real, the reference is what the parsers say."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests import cli_reference
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), ROOT / "certs" / "README.md"])
+TUTORIAL = ROOT / "docs" / "tutorial" / "first-exchange.md"
+
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)\s]*)?\)")
+_END = "end of block"
+
+
+@dataclass(frozen=True)
+class Block:
+    """Commands for the shell, and the output shown below them (None: none is shown)."""
+
+    commands: str
+    shown: str | None
+
+
+def blocks(path: Path) -> Iterator[Block]:
+    """The ```sh blocks of a document, each with the ```text block that follows it."""
+    found = _FENCE.findall(path.read_text(encoding="utf-8"))
+    for index, (kind, body) in enumerate(found):
+        if kind == "sh":
+            following = found[index + 1] if index + 1 < len(found) else ("", "")
+            yield Block(body, following[1] if following[0] == "text" else None)
+
+
+def assert_shows(shown: str, real: str) -> None:
+    """Every shown line is in the real output, in that order; `...` stands for anything, a line of it for any lines."""
+    lines = iter(real.splitlines())
+    for line in shown.splitlines():
+        if line.strip() == "...":
+            continue
+        pattern = re.compile(".*".join(re.escape(part) for part in line.rstrip().split("...")))
+        assert any(pattern.fullmatch(candidate.rstrip()) for candidate in lines), f"not shown: {line!r}\n{real}"
+
+
+def run(script: str, folder: Path) -> str:
+    """Run a script with this environment's `ehmi-ap`; everything it prints. Whatever it leaves running is ended."""
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "HOME": str(folder),
+        "LC_ALL": "C.UTF-8",
+    }
+    process = subprocess.Popen(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        out, _ = process.communicate(timeout=120)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, 9)
+    assert process.returncode == 0, out
+    return out
+
+
+@pytest.mark.slow
+def test_the_tutorial_works_as_it_is_written(tmp_path: Path) -> None:
+    """Each block of commands, in order, in an empty folder; the output is what the page shows."""
+    steps = list(blocks(TUTORIAL))
+    script = "\n".join(f"{step.commands}\necho '{_END} {number}'" for number, step in enumerate(steps))
+    out = run(script, tmp_path)
+    for number, step in enumerate(steps):
+        real, end, out = out.partition(f"{_END} {number}\n")
+        assert end
+        if step.shown is not None:
+            assert_shows(step.shown, real)
+
+
+@pytest.mark.slow
+def test_the_readme_shows_what_the_demo_prints(tmp_path: Path) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = next(body for kind, body in _FENCE.findall(text) if kind == "text")
+    assert_shows(shown, run("ehmi-ap demo", tmp_path))
+
+
+def test_the_readme_opens_with_the_two_commands() -> None:
+    lines = [line for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if line]
+    assert lines[0] == "# ehmi-ap"
+    assert [line.split("#")[0].split() for line in lines[1:3]] == [["make", "demo"], ["make", "test"]]
+
+
+def test_the_reference_of_the_command_line_is_what_the_parsers_say() -> None:
+    """Otherwise: python -m tests.cli_reference"""
+    assert cli_reference.FILE.read_text(encoding="utf-8") == cli_reference.render()
+
+
+def test_make_alone_lists_the_targets_of_the_readme() -> None:
+    done = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = set(re.findall(r"^  make (\w+)", done.stdout, re.MULTILINE))
+    named = set(re.findall(r"`?make (\w+)", (ROOT / "README.md").read_text(encoding="utf-8")))
+    assert {"demo", "test", "check", "crash", "bench"} <= listed
+    assert named <= listed
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path: Path) -> None:
+    targets = [link for link in _LINK.findall(path.read_text(encoding="utf-8")) if "://" not in link]
+    missing = [link for link in targets if not (path.parent / link).exists()]
+    assert missing == []
+
+
+def test_the_changelog_has_the_current_version_or_what_is_unreleased() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## \[([^\]]+)\]", text, re.MULTILINE)
+    assert headings[0] in ("Unreleased", "0.1.0")

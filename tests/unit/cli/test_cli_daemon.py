@@ -1,0 +1,220 @@
+"""send, list, show and resend against a running access point, as a person or a program at the terminal uses them."""
+
+import io
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ehmi_ap import cli
+from ehmi_ap.cli.send import watched
+from ehmi_ap.demo.network import Network
+
+
+def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
+    code = cli.main(list(argv))
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def loaded(text: str) -> Any:
+    return json.loads(text)
+
+
+def test_send_an_sbd_and_wait_for_its_receipt(
+    at_c2: Network, document: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The document says itself where it goes; --wait ends when the receipt is verified; show has the whole story."""
+    assert at_c2.c2.name == "c2"
+    (tmp_path / "sbd.xml").write_bytes(document)
+    code, out, _ = run(capsys, "send", "sbd.xml", "--wait")
+    assert code == 0
+    message_id, state = out.split()
+    assert state == "acknowledged"
+
+    code, out, _ = run(capsys, "show", message_id, "--receipt", "receipt.xml")
+    assert code == 0
+    assert "msg-received" in out
+    assert "msg-sent" in out
+    assert "receipt      stored" in out
+    assert b"NonRepudiationInformation" in (tmp_path / "receipt.xml").read_bytes()
+
+    code, out, _ = run(capsys, "list", "--state", "acknowledged")
+    assert code == 0
+    assert out.splitlines()[0].split() == ["WHEN", "DIRECTION", "STATE", "PARTY", "MESSAGE", "ID"]
+    assert message_id in out
+
+
+def test_the_same_for_programs(
+    at_c2: Network, document: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert at_c2.c2.name == "c2"
+    (tmp_path / "sbd.xml").write_bytes(document)
+    code, out, _ = run(capsys, "send", "sbd.xml", "--message-id", "json@example", "--json")
+    assert (code, loaded(out)) == (0, {"message_id": "json@example"})
+    code, out, _ = run(capsys, "send", "sbd.xml", "--message-id", "json@example", "--wait", "--json")
+    assert (code, loaded(out)["state"]) == (0, "acknowledged")  # the same again is the same message
+    code, out, _ = run(capsys, "show", "json@example", "--json")
+    assert code == 0
+    assert loaded(out)["message"]["message_id"] == "json@example"
+    assert {event["kind"] for event in loaded(out)["events"]} == {"msg-received", "msg-sent"}
+    code, out, _ = run(capsys, "list", "--json", "--direction", "outbound", "--limit", "1")
+    assert code == 0
+    assert len(loaded(out)) == 1
+
+
+def test_what_c3_received_is_listed_there(at_c3: Network, net: Network, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "list", "--direction", "inbound", "--json")
+    assert code == 0
+    assert all(message["direction"] == "inbound" for message in loaded(out))
+    assert at_c3 is net
+
+
+def test_nothing_found_is_said_so(at_c2: Network, capsys: pytest.CaptureFixture[str]) -> None:
+    assert at_c2.c2.name == "c2"
+    code, out, err = run(capsys, "list", "--state", "failed")
+    assert (code, out, err) == (0, "", "no messages\n")
+
+
+def test_other_content_under_the_same_id_is_refused(
+    at_c2: Network, document: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """409 of the REST, told as what, fault and fix."""
+    assert at_c2.c2.name == "c2"
+    (tmp_path / "one.xml").write_bytes(document)
+    (tmp_path / "two.xml").write_bytes(document.replace(b"<HeaderVersion>", b"<HeaderVersion >"))
+    assert run(capsys, "send", "one.xml", "--message-id", "twice@example")[0] == 0
+    code, out, err = run(capsys, "send", "two.xml", "--message-id", "twice@example")
+    assert (code, out) == (1, "")
+    assert "new message_id" in err
+    code, out, _ = run(capsys, "send", "two.xml", "--message-id", "twice@example", "--json")
+    assert code == 1
+    assert set(loaded(out)["error"]) == {"code", "what", "findings", "fault", "fix", "resend"}
+
+
+def test_a_message_that_is_not_there(at_c2: Network, capsys: pytest.CaptureFixture[str]) -> None:
+    assert at_c2.c2.name == "c2"
+    code, out, err = run(capsys, "show", "nowhere@example")
+    assert (code, out) == (1, "")
+    assert err.startswith("error:")
+
+
+def test_an_acknowledged_message_cannot_be_resent(
+    at_c2: Network, document: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert at_c2.c2.name == "c2"
+    (tmp_path / "sbd.xml").write_bytes(document)
+    assert run(capsys, "send", "sbd.xml", "--message-id", "done@example", "--wait")[0] == 0
+    code, _, err = run(capsys, "resend", "done@example")
+    assert code == 1
+    assert "acknowledged" in err
+
+
+def test_plain_payloads_need_a_partner_who_takes_them(
+    at_c2: Network, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """C2's only P-Mode is EHMI's, which takes one ehmiSBDH: the refusal says so, and stores nothing."""
+    assert at_c2.c2.name == "c2"
+    (tmp_path / "note.txt").write_text("hello")
+    (tmp_path / "more.bin").write_bytes(b"\0" * 10)
+    argv = ["send", "note.txt", "more.bin", "--to", "c3", "--message-id", "plain@example"]
+    code, _, err = run(capsys, *argv, "--sender", "iso6523-actorid-upis::0088:1", "--receiver", "0088:2")
+    assert code == 1
+    assert "fix:" in err
+    assert run(capsys, "show", "plain@example")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["none.xml"], "none.xml is not a file"),
+        (["a.txt", "b.txt"], "several files, but no --to"),
+        (["a.txt", "--action", "x"], "--to is missing"),
+        (["a.txt", "--to", "c3", "--service-type", "x"], "--service-type without --service"),
+    ],
+)
+def test_arguments_that_do_not_go_together(
+    argv: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text(name)
+    code, _, err = run(capsys, "send", *argv)
+    assert code == 64
+    assert said in err
+
+
+def test_the_configuration_says_where_the_daemon_is(
+    net: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without environment: address and token come from ehmi-ap.toml (the port here is the one really listened on)."""
+    monkeypatch.delenv("EHMI_AP_URL", raising=False)
+    monkeypatch.delenv("EHMI_AP_TOKEN", raising=False)
+    home = net.c2.ap.config.home
+    port = net.c2.addresses.internal.rpartition(":")[2]
+    text = (home / "ehmi-ap.toml").read_text()
+    copy = home / "copy.toml"
+    copy.write_text(text.replace("[internal]\n", "[internal]\n").replace("port = 0", f"port = {port}"))
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(capsys, "list", "--config", str(copy))
+    assert (code, err.replace("no messages\n", "")) == (0, "")
+    monkeypatch.chdir(home)
+    assert run(capsys, "list", "--config", "copy.toml")[0] == 0
+
+
+def test_a_token_may_be_in_a_file(
+    net: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("EHMI_AP_TOKEN", raising=False)
+    file = tmp_path / "token"
+    file.write_text(net.c2.token + "\n")
+    url = net.c2.addresses.internal
+    assert run(capsys, "list", "--url", url, "--token-file", str(file))[0] == 0
+    code, _, err = run(capsys, "list", "--url", url, "--token-file", str(tmp_path / "none"))
+    assert code == 64
+    assert "cannot read" in err
+
+
+def test_a_wrong_token_is_refused(
+    at_c2: Network, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert at_c2.c2.name == "c2"
+    monkeypatch.setenv("EHMI_AP_TOKEN", "wrong")
+    code, _, err = run(capsys, "list")
+    assert code == 1
+    assert "token" in err
+    assert "wrong" not in err
+
+
+def test_nobody_there_is_69(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    monkeypatch.setenv("EHMI_AP_URL", f"http://127.0.0.1:{port}")
+    code, _, err = run(capsys, "list")
+    assert code == 69
+    assert "fix:" in err
+
+
+def test_no_configuration_is_wrong_usage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("EHMI_AP_URL", raising=False)
+    code, _, err = run(capsys, "list")
+    assert code == 64
+    assert "ehmi-ap init" in err
+
+
+def test_what_was_read_is_counted_once() -> None:
+    """requests may read a file, seek back and read it again."""
+    counted: list[int] = []
+    file = watched(io.BytesIO(b"x" * 100), counted.append)
+    assert file.readable()
+    assert file.seekable()
+    assert len(file.read(60)) == 60
+    assert file.tell() == 60
+    file.seek(0)
+    assert len(file.read()) == 100
+    assert sum(counted) == 100
