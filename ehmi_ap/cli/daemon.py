@@ -35,8 +35,8 @@ def add_daemon(parser: argparse.ArgumentParser) -> None:
 def connect(args: argparse.Namespace, *, backend: str | None = None) -> "Client":
     """A client of the daemon.
 
-    `backend` asks for the token of that backend; None shows the administrator's, which sees every backend's messages,
-    or else the default backend's. Raises ConfigError, UsageError.
+    `backend` asks for the token of that backend, or else the administrator's; None for the administrator's, which
+    sees every backend's messages, or else the default backend's. Raises ConfigError, UsageError.
     """
     from ehmi_ap.client import Client
 
@@ -79,11 +79,9 @@ def _internal_url(config: "Config") -> str:
 def _token(config: "Config", backend: str | None) -> str:
     """The token of `backend`, or of whoever sees the most. Raises UsageError when the configuration holds none."""
     secrets = {name: item.token for name, item in config.backends.items() if item.token is not None}
-    if backend is not None:
-        secret = secrets.get(backend)
-    else:
-        default = secrets.get(config.backend_of(None) or "")
-        secret = config.internal.admin_token or default or next(iter(secrets.values()), None)
+    own = secrets.get(backend or config.backend_of(None) or "")
+    admin = config.internal.admin_token
+    secret = (own or admin) if backend else (admin or own or next(iter(secrets.values()), None))
     token = secret.read() if secret is not None else ""
     if secret is None or token.startswith("sha256:"):
         raise UsageError(

@@ -26,6 +26,8 @@ _DESCRIBING = (
 )
 """Arguments that say what an SBD says itself; giving one makes the files plain payloads."""
 
+_SETTLED = ("acknowledged", "failed")
+
 
 def add(subparsers: "Subparsers") -> None:
     """Register the command."""
@@ -86,14 +88,14 @@ def _submit(client: "Client", args: argparse.Namespace, advance: Advance) -> str
 
     if args.to is None:
         with args.file[0].open("rb") as file:
-            return client.submit_sbd(watched(file, advance), message_id=args.message_id)
+            return client.submit_sbd(watched(file, advance), message_id=args.message_id, backend=args.backend)
     files = [path.open("rb") for path in args.file]
     try:
         uploads = [
             Upload(source=watched(file, advance), mime_type=args.mime_type or _mime_type(path))
             for path, file in zip(args.file, files, strict=True)
         ]
-        return client.submit(_metadata(args), uploads)
+        return client.submit(_metadata(args), uploads, backend=args.backend)
     finally:
         for file in files:
             file.close()
@@ -138,14 +140,16 @@ def _wait(args: argparse.Namespace, message_id: str) -> int:
 
 
 def _settled(client: "Client", message_id: str) -> dict[str, Any]:
+    """The message once it is acknowledged or failed; each of its events is a reason to look again."""
     message = client.message(message_id, direction="outbound")
-    if message["state"] in ("acknowledged", "failed"):
+    if message["state"] in _SETTLED:
         return message
-    for event in client.watch():
+    seen = client.events(message_id, direction="outbound")
+    for event in client.watch(after=seen[-1]["seq"] if seen else 0):
         if event["message_id"] == message_id:
             message = client.message(message_id, direction="outbound")
-            if message["state"] in ("acknowledged", "failed"):
-                return message
+            if message["state"] in _SETTLED:
+                break
     return message
 
 
