@@ -4,6 +4,7 @@ Both stores pass tests/contract/test_store.py. All of it runs in one event loop,
 method is a transaction as it is.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from ehmi_ap.errors import NotFound, StoreError, SubmissionConflict
 from ehmi_ap.lifecycle import Happening, State
 from ehmi_ap.model import DeliveryEvent, Direction, MessageId, Signed, UserMessage, Wire
 from ehmi_ap.ports import Job, Kept, Query, Sent, Stored, party_key
-from ehmi_ap.store.rules import FINAL, HELD, backend_of, direction_of, end_entity, next_state, partner
+from ehmi_ap.store.rules import CLAIM, FINAL, HELD, backend_of, direction_of, end_entity, next_state, partner
 
 
 class MemoryBlobs:
@@ -55,6 +56,7 @@ class _Row:
     payloads_kept: bool = True
     code: str | None = None
     detail: str = ""
+    events: list[int] = field(default_factory=list)
 
 
 _Identity = tuple[Direction, MessageId, str]
@@ -66,6 +68,7 @@ class _Tables:
     by_identity: dict[_Identity, _Row] = field(default_factory=dict)
     queue: dict[Direction, list[tuple[datetime, int]]] = field(default_factory=lambda: {d: [] for d in Direction})
     events: dict[int, DeliveryEvent] = field(default_factory=dict)
+    strays: set[int] = field(default_factory=set)  # events of no message
     untold: dict[str, dict[int, DeliveryEvent]] = field(default_factory=dict)
 
 
@@ -108,7 +111,7 @@ class MemoryStore:
     ) -> Kept:
         first = self._open.by_identity.get(_identity(message, Direction.INBOUND))
         if first is not None:
-            self._add_events([repeated], first.backend)
+            self._add_events([repeated], first)
             assert first.receipt is not None
             return Kept(reply=first.receipt, duplicate=True, same=first.fingerprint == fingerprint)
         row = self._insert(message, Direction.INBOUND, state, pmode, backend, fingerprint, fetched, events)
@@ -120,9 +123,7 @@ class MemoryStore:
         jobs: list[Job] = []
         while len(jobs) < limit and self._next(direction) is not None and queue[0][0] <= now:
             row = self._open.rows[heappop(queue)[1]]
-            claimed = next_state(row.state, Happening.CLAIMED)
-            assert claimed is not None
-            row.state, row.changed_at = claimed, now
+            row.state, row.changed_at = CLAIM[row.state], now
             row.attempts += 1
             self._enqueue(row, now + timedelta(seconds=lease))
             jobs.append(_job(row))
@@ -152,9 +153,8 @@ class MemoryStore:
         if happening is Happening.CLAIMED:
             raise ValueError("messages are claimed with claim()")
         row = self._open.rows.get(key)
-        after = next_state(row.state, happening) if row else None
-        stale = happening in (Happening.MISSED, Happening.GIVEN_UP) and row and attempt not in (None, row.attempts)
-        if row is None or after is None or stale:
+        after = next_state(row.state, happening, attempts=row.attempts, attempt=attempt) if row else None
+        if row is None or after is None:
             return False
         row.state, row.changed_at = after, now
         row.receipt = row.receipt or (receipt and _resident(receipt))
@@ -163,14 +163,15 @@ class MemoryStore:
             row.code, row.detail = code, detail
         if happening is Happening.SETTLED and row.signed:
             row.signed = replace(row.signed, parts=())
-        self._add_events(events, row.backend)
+        self._add_events(events, row)
         return True
 
     async def record(self, events: Sequence[DeliveryEvent]) -> None:
         for event in events:
             rows = self._open.rows.values()
-            known = (r.backend for r in rows if (r.message.message_id, r.direction) == _subject(event))
-            self._add_events([event], event.backend or next(known, ""))
+            subject = (event.message_id, event.direction)
+            known = (row for row in rows if (row.message.message_id, row.direction) == subject)
+            self._add_events([event], next(known, None))
 
     async def sent(self, message_id: MessageId) -> Sent | None:
         row = self._open.by_identity.get((Direction.OUTBOUND, message_id, ""))
@@ -276,7 +277,7 @@ class MemoryStore:
         self._open.rows[row.key] = row
         self._open.by_identity[_identity(message, direction)] = row
         self._enqueue(row, None if state in FINAL else at)
-        self._add_events(events, backend)
+        self._add_events(events, row)
         return row
 
     def _requeue(self, row: _Row, happening: Happening, now: datetime, due: datetime | None) -> None:
@@ -300,32 +301,30 @@ class MemoryStore:
             heappop(queue)
         return None
 
-    def _add_events(self, events: Sequence[DeliveryEvent], backend: str) -> None:
+    def _add_events(self, events: Sequence[DeliveryEvent], row: _Row | None) -> None:
         for event in events:
             self._last_seq += 1
-            numbered = replace(event, seq=self._last_seq, backend=backend_of(event, backend))
+            numbered = replace(event, seq=self._last_seq, backend=backend_of(event, row.backend if row else ""))
             self._open.events[numbered.seq] = numbered
+            if row is None:
+                self._open.strays.add(numbered.seq)
+            else:
+                row.events.append(numbered.seq)
             if numbered.backend:
                 self._open.untold.setdefault(numbered.backend, {})[numbered.seq] = numbered
 
     def _forget_events(self, purged: Sequence[_Row], before: datetime) -> None:
-        """The events of purged messages and old events of none, unless a message that is kept has their MessageId."""
-        kept = {(row.message.message_id, row.direction) for row in self._open.rows.values()}
-        gone = {(row.message.message_id, row.direction) for row in purged} - kept
-        for event in list(self._open.events.values()):
-            subject = _subject(event)
-            if subject in gone or (event.at < before and subject not in kept):
-                del self._open.events[event.seq]
-                self._open.untold.get(event.backend, {}).pop(event.seq, None)
+        """The events of purged messages, and old events of none."""
+        strays = [seq for seq in self._open.strays if self._open.events[seq].at < before]
+        for seq in itertools.chain(strays, *(row.events for row in purged)):
+            event = self._open.events.pop(seq)
+            self._open.strays.discard(seq)
+            self._open.untold.get(event.backend, {}).pop(seq, None)
 
 
 def _identity(message: UserMessage, direction: Direction) -> _Identity:
     """The duplicate key (design decision 22)."""
     return (direction, message.message_id, party_key(message.from_.id) if direction is Direction.INBOUND else "")
-
-
-def _subject(event: DeliveryEvent) -> tuple[MessageId, Direction]:
-    return (event.message_id, event.direction)
 
 
 def _resident(wire: Wire) -> Wire:

@@ -1,5 +1,4 @@
 -- The queries of the SQLite store. `-- name: word` starts one; the comment below it says what it is for.
--- temp.transition holds lifecycle.TRANSITIONS: (state, happening) -> next. No query changes a state but through it.
 
 -- name: insert_message
 -- Nothing is returned where the duplicate key exists.
@@ -33,15 +32,16 @@ INSERT INTO signed_part (key, inline, files) VALUES (?1, ?2, ?3);
 
 -- name: insert_event
 -- An event that names no backend is for the backend of its message; one that is for nobody is never untold.
-INSERT INTO event (kind, message_id, direction, at, failed, code, detail, backend, told)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8 = '');
+INSERT INTO event (key, kind, message_id, direction, at, failed, code, detail, backend, told)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9 = '');
 
--- name: backend_of
-SELECT backend FROM message WHERE message_id = ?1 AND direction = ?2 ORDER BY key LIMIT 1;
+-- name: subject
+-- The message an event names.
+SELECT key, backend FROM message WHERE message_id = ?1 AND direction = ?2 ORDER BY key LIMIT 1;
 
 -- name: due_now
 -- Oldest due first. Payloads come along only where nothing was signed yet.
-SELECT m.key, m.pmode, m.backend, m.attempts + 1, m.first_at, m.last_code,
+SELECT m.key, m.state, m.pmode, m.backend, m.attempts + 1, m.first_at, m.last_code,
        c.header, CASE WHEN s.key IS NULL THEN c.inline END, s.meta, s.envelope, p.inline
 FROM message AS m
 JOIN content AS c USING (key)
@@ -52,28 +52,26 @@ ORDER BY m.due, m.key
 LIMIT ?3;
 
 -- name: claim
--- In the same transaction as due_now.
-UPDATE message
-SET state = t.next, attempts = attempts + 1, changed_at = ?2, due = ?3
-FROM temp.transition AS t
-WHERE key = ?1 AND t.state = message.state AND t.happening = 'claimed';
+-- In the transaction of due_now. ?2 and ?3 are a row of lifecycle.TRANSITIONS, as in every query that changes a state.
+UPDATE message SET state = ?3, attempts = attempts + 1, changed_at = ?4, due = ?5 WHERE key = ?1 AND state = ?2;
 
 -- name: next_due
 SELECT min(due) FROM message WHERE direction = ?1 AND due IS NOT NULL;
 
+-- name: standing
+SELECT state, attempts, backend FROM message WHERE key = ?1;
+
 -- name: settle
+-- In the transaction of standing.
 UPDATE message
-SET state = t.next,
-    due = CASE fetched WHEN 0 THEN :due END,
-    changed_at = :now,
-    attempts = CASE :happening WHEN 'resent' THEN 0 ELSE attempts END,
-    first_at = CASE :happening WHEN 'resent' THEN :now ELSE first_at END,
-    last_code = CASE :happening WHEN 'resent' THEN last_code ELSE :code END,
-    last_detail = CASE :happening WHEN 'resent' THEN last_detail ELSE :detail END
-FROM temp.transition AS t
-WHERE key = :key AND t.state = message.state AND t.happening = :happening
-  AND (:attempt IS NULL OR attempts = :attempt)
-RETURNING backend;
+SET state = ?3, changed_at = ?4, due = CASE fetched WHEN 0 THEN ?5 END, last_code = ?6, last_detail = ?7
+WHERE key = ?1 AND state = ?2;
+
+-- name: reopen
+-- In the transaction of standing. How the last attempt was lost stays: the peer may have the message.
+UPDATE message
+SET state = ?3, changed_at = ?4, due = CASE fetched WHEN 0 THEN ?4 END, first_at = ?4, attempts = 0
+WHERE key = ?1 AND state = ?2;
 
 -- name: drop_signed_part
 DELETE FROM signed_part WHERE key = ?1 RETURNING files;
@@ -113,7 +111,9 @@ ORDER BY seq LIMIT ?3;
 
 -- name: events_of_message
 SELECT kind, message_id, direction, at, failed, code, detail, backend, seq
-FROM event WHERE seq > ?1 AND (?2 IS NULL OR direction = ?2) AND message_id = ?4
+FROM event
+WHERE (key IN (SELECT key FROM message WHERE message_id = ?4) OR (key IS NULL AND message_id = ?4))
+  AND seq > ?1 AND (?2 IS NULL OR direction = ?2)
 ORDER BY seq LIMIT ?3;
 
 -- name: untold_events
@@ -134,21 +134,12 @@ SELECT key FROM message WHERE state IN (SELECT value FROM json_each(?1)) AND cha
 -- name: old_payloads
 SELECT key FROM message WHERE state IN (SELECT value FROM json_each(?1)) AND changed_at < ?2 AND payloads_kept = 1;
 
--- name: old_events
--- Events of no message that is kept.
-SELECT seq FROM event AS e
-WHERE at < ?1 AND NOT EXISTS (
-    SELECT 1 FROM message AS m WHERE m.message_id = e.message_id AND m.direction = e.direction);
-
--- name: delete_events_of_message
--- Unless another message has the same MessageId: the events may be that one's.
-DELETE FROM event WHERE (message_id, direction) IN (
-    SELECT m.message_id, m.direction FROM message AS m
-    WHERE m.key = ?1 AND NOT EXISTS (
-        SELECT 1 FROM message AS o
-        WHERE o.message_id = m.message_id AND o.direction = m.direction AND o.key <> m.key));
+-- name: stray_events
+-- Old events of no message.
+SELECT seq FROM event WHERE key IS NULL AND at < ?1;
 
 -- name: delete_message
+-- With its content, receipt, signed parts and events.
 DELETE FROM message WHERE key = ?1;
 
 -- name: delete_event

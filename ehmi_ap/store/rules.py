@@ -35,10 +35,16 @@ def direction_of(state: State) -> Direction:
     return Direction.OUTBOUND if state in _OUTBOUND else Direction.INBOUND
 
 
-def next_state(state: State, happening: Happening) -> State | None:
-    """Where a happening leads from a state; None: it is not allowed there."""
-    if happening is Happening.CLAIMED:
-        return CLAIM.get(state)
+_OF_THE_CLAIM = (Happening.MISSED, Happening.GIVEN_UP)
+
+
+def next_state(state: State, happening: Happening, *, attempts: int, attempt: int | None) -> State | None:
+    """Where a happening leads from a state; None: it is not allowed there.
+
+    `attempts` is the message's, `attempt` that of the worker who reports: a miss counts only for the latest claim.
+    """
+    if happening in _OF_THE_CLAIM and attempt is not None and attempt != attempts:
+        return None
     return TRANSITIONS[state].get(happening)
 
 

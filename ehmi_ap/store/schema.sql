@@ -29,7 +29,7 @@ CREATE TABLE message (
 CREATE UNIQUE INDEX message_identity ON message (message_id, direction, sender);
 CREATE INDEX message_queue ON message (direction, due) WHERE due IS NOT NULL;
 CREATE INDEX message_state ON message (state);
-CREATE INDEX message_conversation ON message (conversation_id);
+-- No index by conversation or party: each would cost every message a page; lists that filter by them read the rows.
 
 -- What is written once: the header as JSON, and the small payloads one after the other.
 CREATE TABLE content (
@@ -72,6 +72,7 @@ CREATE INDEX file_message ON file (key);
 -- What happened, and whether the backend was told: the outbox.
 CREATE TABLE event (
     seq        INTEGER PRIMARY KEY AUTOINCREMENT,
+    key        INTEGER REFERENCES message ON DELETE CASCADE,  -- NULL: of no message we have
     kind       TEXT NOT NULL,
     message_id TEXT NOT NULL,
     direction  TEXT NOT NULL,
@@ -83,5 +84,7 @@ CREATE TABLE event (
     told       INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
-CREATE INDEX event_message ON event (message_id);
+-- By key, not by MessageId: new entries then lie side by side on one page, and are not a page each.
+CREATE INDEX event_message ON event (key) WHERE key IS NOT NULL;
+CREATE INDEX event_stray ON event (message_id) WHERE key IS NULL;
 CREATE INDEX event_untold ON event (backend, seq) WHERE told = 0;

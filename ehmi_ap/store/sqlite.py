@@ -20,7 +20,7 @@ from ehmi_ap.ports import Job, Kept, Query, Sent, Stored
 from ehmi_ap.store import codec
 from ehmi_ap.store.blobs import FileBlobs
 from ehmi_ap.store.codec import Place, micros, moment
-from ehmi_ap.store.database import connect_reader, connect_writer, make
+from ehmi_ap.store.database import connect, connect_reader, make
 from ehmi_ap.store.layout import Layout, lay_out
 from ehmi_ap.store.readers import InlineBody, Readers
 from ehmi_ap.store.rules import HELD, direction_of
@@ -28,6 +28,9 @@ from ehmi_ap.store.statements import (
     FILTERS,
     FINAL_STATES,
     SQL,
+    Step,
+    apply,
+    claim_due,
     drop_signed,
     filter_values,
     first_kept,
@@ -36,7 +39,6 @@ from ehmi_ap.store.statements import (
     message_row,
     purge_message,
     purge_payloads,
-    settle_row,
     wire,
 )
 from ehmi_ap.store.writer import Writer
@@ -50,7 +52,7 @@ class SqliteStore:
 
     def __init__(self, path: Path, blobs: FileBlobs) -> None:
         self._blobs = blobs
-        self._writer = Writer(partial(connect_writer, path))
+        self._writer = Writer(partial(connect, path))
         self._readers = Readers(partial(connect_reader, path))
 
     @classmethod
@@ -81,7 +83,7 @@ class SqliteStore:
             key = insert_message(connection, row, header, layout)
             if key is None:
                 return bytes(first_kept(connection, message, Direction.OUTBOUND)[1])
-            insert_events(connection, events, backend)
+            insert_events(connection, events, key, backend)
             return None
 
         there = await self._writer.run(work, partial(self._release_unless, None, layout))
@@ -112,23 +114,18 @@ class SqliteStore:
             key = insert_message(connection, row, header, layout)
             if key is None:
                 first = first_kept(connection, message, Direction.INBOUND)
-                insert_events(connection, [repeated], first[2])
+                insert_events(connection, [repeated], first[0], first[2])
                 return Kept(reply=wire(first[3:]), duplicate=True, same=first[1] == fingerprint)
             connection.execute(SQL["insert_receipt"], (key, *answer))
-            insert_events(connection, events, backend)
+            insert_events(connection, events, key, backend)
             return kept
 
         return await self._writer.run(work, partial(self._release_unless, kept, layout))
 
     async def claim(self, direction: Direction, *, now: datetime, lease: float, limit: int) -> Sequence[Job]:
-        at, until = micros(now), micros(now + timedelta(seconds=lease))
-
-        def work(connection: sqlite3.Connection) -> list[Any]:
-            rows = connection.execute(SQL["due_now"], (direction.value, at, limit)).fetchall()
-            connection.executemany(SQL["claim"], [(row[0], at, until) for row in rows])
-            return rows
-
-        return [self._job(*row) for row in await self._writer.run(work)]
+        until = now + timedelta(seconds=lease)
+        rows = await self._writer.run(lambda connection: claim_due(connection, direction, now, until, limit))
+        return [self._job(*row) for row in rows]
 
     async def next_due(self, direction: Direction) -> datetime | None:
         row = await self._fetch_one("next_due", (direction.value,))
@@ -162,16 +159,17 @@ class SqliteStore:
     ) -> bool:
         if happening is Happening.CLAIMED:
             raise ValueError("messages are claimed with claim()")
-        values = settle_row(key, happening, now=now, due=due, code=code, detail=detail, attempt=attempt)
+        again = micros(due or now) if happening is Happening.MISSED else None
+        step = Step(happening, micros(now), again, code, detail, attempt)
         answer = await _wire_row(receipt) if receipt else None
 
         def work(connection: sqlite3.Connection) -> list[str] | None:
-            rows = connection.execute(SQL["settle"], values).fetchall()
-            if not rows:
+            backend = apply(connection, key, step)
+            if backend is None:
                 return None
             if answer is not None:
                 connection.execute(SQL["insert_receipt"], (key, *answer))
-            insert_events(connection, events, rows[0][0])
+            insert_events(connection, events, key, backend)
             return drop_signed(connection, key) if happening is Happening.SETTLED else []
 
         unwanted = await self._writer.run(work)
@@ -181,9 +179,9 @@ class SqliteStore:
     async def record(self, events: Sequence[DeliveryEvent]) -> None:
         def work(connection: sqlite3.Connection) -> None:
             for event in events:
-                key = (event.message_id, event.direction.value)
-                row = None if event.backend else connection.execute(SQL["backend_of"], key).fetchone()
-                insert_events(connection, [event], row[0] if row else "")
+                named = (event.message_id, event.direction.value)
+                key, backend = connection.execute(SQL["subject"], named).fetchone() or (None, "")
+                insert_events(connection, [event], key, backend)
 
         await self._writer.run(work)
 
@@ -241,9 +239,9 @@ class SqliteStore:
             for start in range(0, len(rows), PURGE_BATCH):
                 batch = [row[0] for row in rows[start : start + PURGE_BATCH]]
                 touched += await self._purge(batch, purge_one)
-        orphans = await self._fetch("old_events", (micros(messages_before),))
-        for start in range(0, len(orphans), PURGE_BATCH):
-            await self._execute_many("delete_event", orphans[start : start + PURGE_BATCH])
+        strays = await self._fetch("stray_events", (micros(messages_before),))
+        for start in range(0, len(strays), PURGE_BATCH):
+            await self._execute_many("delete_event", strays[start : start + PURGE_BATCH])
         return touched
 
     async def counts(self) -> Mapping[tuple[Direction, State], int]:

@@ -5,6 +5,7 @@ Every function that takes a connection runs in the writer's transaction (writer.
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,9 +17,22 @@ from ehmi_ap.store import codec
 from ehmi_ap.store.codec import micros
 from ehmi_ap.store.database import load_queries
 from ehmi_ap.store.layout import Layout
-from ehmi_ap.store.rules import FINAL, backend_of, end_entity, partner
+from ehmi_ap.store.rules import CLAIM, FINAL, backend_of, end_entity, next_state, partner
 
 SQL = load_queries()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What settle() is asked to do; times are those of rows."""
+
+    happening: Happening
+    now: int
+    due: int | None
+    code: str | None
+    detail: str
+    attempt: int | None
+
 
 FINAL_STATES = codec.encode_list([state.value for state in FINAL])
 
@@ -91,31 +105,39 @@ def first_kept(connection: sqlite3.Connection, message: UserMessage, direction: 
     return connection.execute(SQL["first_kept"], identity).fetchone()
 
 
-def insert_events(connection: sqlite3.Connection, events: Sequence[DeliveryEvent], backend: str) -> None:
+def insert_events(
+    connection: sqlite3.Connection, events: Sequence[DeliveryEvent], key: int | None, backend: str
+) -> None:
+    """The events of the message in row `key`, told to `backend` unless they name another."""
     for event in events:
-        connection.execute(SQL["insert_event"], codec.event_row(event, backend_of(event, backend)))
+        connection.execute(SQL["insert_event"], (key, *codec.event_row(event, backend_of(event, backend))))
 
 
-def settle_row(
-    key: int,
-    happening: Happening,
-    *,
-    now: datetime,
-    due: datetime | None,
-    code: str | None,
-    detail: str,
-    attempt: int | None,
-) -> dict[str, object]:
-    again = {Happening.MISSED: due or now, Happening.RESENT: now}.get(happening)
-    return {
-        "key": key,
-        "happening": happening.value,
-        "now": micros(now),
-        "due": None if again is None else micros(again),
-        "code": code,
-        "detail": detail,
-        "attempt": attempt if happening in (Happening.MISSED, Happening.GIVEN_UP) else None,
-    }
+def claim_due(
+    connection: sqlite3.Connection, direction: Direction, now: datetime, until: datetime, limit: int
+) -> list[Any]:
+    """Claim what is due; the rows of due_now without their state."""
+    rows = connection.execute(SQL["due_now"], (direction.value, micros(now), limit)).fetchall()
+    times = (micros(now), micros(until))
+    steps = [(key, state, CLAIM[codec.STATE[state]].value, *times) for key, state, *_ in rows]
+    connection.executemany(SQL["claim"], steps)
+    return [(row[0], *row[2:]) for row in rows]
+
+
+def apply(connection: sqlite3.Connection, key: int, step: Step) -> str | None:
+    """Make one step of lifecycle.TRANSITIONS; the message's backend, or None where it is not allowed."""
+    row = connection.execute(SQL["standing"], (key,)).fetchone()
+    if row is None:
+        return None
+    state, attempts, backend = row
+    after = next_state(codec.STATE[state], step.happening, attempts=attempts, attempt=step.attempt)
+    if after is None:
+        return None
+    if step.happening is Happening.RESENT:
+        connection.execute(SQL["reopen"], (key, state, after.value, step.now))
+    else:
+        connection.execute(SQL["settle"], (key, state, after.value, step.now, step.due, step.code, step.detail))
+    return str(backend)
 
 
 def drop_signed(connection: sqlite3.Connection, key: int) -> list[str]:
@@ -129,7 +151,6 @@ def drop_signed(connection: sqlite3.Connection, key: int) -> list[str]:
 def purge_message(connection: sqlite3.Connection, key: int) -> list[str] | None:
     """The names of its files; None: another process was faster."""
     names = [name for (name,) in connection.execute(SQL["delete_files"], (key,)).fetchall()]
-    connection.execute(SQL["delete_events_of_message"], (key,))
     return names if connection.execute(SQL["delete_message"], (key,)).rowcount else None
 
 
