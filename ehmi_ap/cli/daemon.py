@@ -29,6 +29,7 @@ def add_daemon(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="file with the token to show (default: $EHMI_AP_TOKEN, else the configuration)",
     )
+    parser.add_argument("--ca", type=Path, metavar="FILE", help="CA of an HTTPS daemon (default: the system's)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -43,9 +44,9 @@ def connect(args: argparse.Namespace, *, backend: str | None = None) -> "Client"
     url = args.url or os.environ.get("EHMI_AP_URL")
     token = _given_token(args)
     if url is not None:
-        return Client(url, token)
+        return Client(url, token, verify=args.ca or True)
     config = load_config(args.config)
-    return Client(_internal_url(config), token or _token(config, backend))
+    return Client(_internal_url(config), token or _token(config, backend), verify=args.ca or True)
 
 
 def load_config(path: Path) -> "Config":
