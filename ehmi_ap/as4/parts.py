@@ -121,14 +121,9 @@ def _choose(
 ) -> tuple[int, KeyPair]:
     """Which EncryptedKey (by number) opens a part, and which of our keys opens that (as4-wire 3.4, 3.5).
 
-    The link is the reference list of the key or the token reference of the data. With a single key of ours it is
-    tried even where the token does not name it: peers pick by alias.
+    With a single key of ours it is tried even where the token does not name it: peers pick by alias.
     """
-    linked = [
-        number
-        for number, key in enumerate(encryption.keys)
-        if (data.id is not None and data.id in key.data_references) or (key.id is not None and key.id == data.key_ref)
-    ]
+    linked = linked_keys(data, encryption)
     for number in linked:
         pair = openers[number]
         if pair is not None:
@@ -136,6 +131,15 @@ def _choose(
     if len(linked) == 1 and len(keys.decryption) == 1:
         return linked[0], keys.decryption[0]
     raise FailedDecryption("no encrypted key of the message is for a key of ours")
+
+
+def linked_keys(data: ParsedEncryptedData, encryption: Encryption) -> list[int]:
+    """Step 5: the EncryptedKeys, by number, that say they are for this EncryptedData, or that it refers to."""
+    return [
+        number
+        for number, key in enumerate(encryption.keys)
+        if (data.id is not None and data.id in key.data_references) or (key.id is not None and key.id == data.key_ref)
+    ]
 
 
 def read_encryption(envelope: Envelope) -> Encryption:

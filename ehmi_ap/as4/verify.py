@@ -239,17 +239,21 @@ def find_references(
     elements: list[tuple[etree._Element, ParsedReference]] = []
     covered: dict[int, list[ParsedReference]] = {}
     for reference in signature.references:
-        if reference.uri.startswith("#"):
-            element = envelope.ids.get(reference.uri[1:])
-            if element is None:
-                raise PolicyNoncompliance("a signature reference points at no element")
-            elements.append((element, reference))
+        found = find_reference(reference, envelope, parts)
+        if isinstance(found, int):
+            covered.setdefault(found, []).append(reference)
         else:
-            covered.setdefault(_signed_part(reference, parts), []).append(reference)
+            elements.append((found, reference))
     return tuple(elements), covered
 
 
-def _signed_part(reference: ParsedReference, parts: Sequence[Part]) -> int:
+def find_reference(reference: ParsedReference, envelope: Envelope, parts: Sequence[Part]) -> etree._Element | int:
+    """Step 6: the element that one reference points at, or the index of the part; PolicyNoncompliance (0103)."""
+    if reference.uri.startswith("#"):
+        element = envelope.ids.get(reference.uri[1:])
+        if element is None:
+            raise PolicyNoncompliance("a signature reference points at no element")
+        return element
     index = mime.find(parts, reference.uri) if reference.uri[:4].lower() == "cid:" else None
     if not index:  # nothing, or the root, which is no payload
         raise PolicyNoncompliance("a signature reference points at no part")
