@@ -18,9 +18,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
 
-from ehmi_ap import backends as backend_kinds
-from ehmi_ap import config as configuration
+import ehmi_ap.config as configuration
 from ehmi_ap.agreements import Agreements
+from ehmi_ap.backends import build
 from ehmi_ap.config import Config
 from ehmi_ap.errors import ConfigError, NotAllowed, NotFound, StoreError
 from ehmi_ap.flows.bell import Bell
@@ -235,9 +235,7 @@ class AccessPoint:
         findings: list[str] = []
         for name, table in self.config.backends.items():
             try:
-                built[name] = backend_kinds.build(
-                    name, table.kind, table.options, home=self.config.home, domain=self.config.domain
-                )
+                built[name] = build(name, table.kind, table.options, home=self.config.home, domain=self.config.domain)
             except ConfigError as error:
                 findings += error.findings
         if findings:

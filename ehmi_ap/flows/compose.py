@@ -74,7 +74,7 @@ def compose(
         ref_to=_message_id(submission.ref_to, "ref_to"),
         mpc=None if pmode.mpc == DEFAULT_MPC else pmode.mpc,
         agreement=pmode.agreement,
-        properties=_properties(submission, message_id, four_corner=pmode.four_corner and not is_test(service)),
+        properties=_properties(submission, message_id, four_corner=pmode.four_corner),
     )
 
 

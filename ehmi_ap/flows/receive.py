@@ -1,6 +1,6 @@
 """C2 to C3, our end: a posted message becomes a stored message and a signed receipt.
 
-The order is that of as4-wire 6.4: unpack, the four corners, the profile, then the commit, and only then the receipt.
+The order is that of as4-wire 6.4: unpack, the profile, then the commit, and only then the receipt.
 Whatever happens, there is an answer: never a closed connection, and never success for what is not stored.
 """
 
@@ -12,7 +12,7 @@ from ehmi_ap.as4.receipt import receipt_for
 from ehmi_ap.as4.unpack import Rejected, Signal, Verified, unpack
 from ehmi_ap.body import MemoryBody, Spool
 from ehmi_ap.errors import DeliveryFailure, EbmsError, HttpRefusal, StoreError
-from ehmi_ap.flows.check import first_fault
+from ehmi_ap.flows.check import profile_fault
 from ehmi_ap.flows.fingerprint import references_fingerprint
 from ehmi_ap.flows.offload import reading
 from ehmi_ap.flows.signal import note_signal
@@ -75,7 +75,7 @@ async def _answer(wire: Wire, world: World, spools: "_Spools") -> Wire:
 async def _accept(verified: Verified, agreements: Agreements, world: World, spools: "_Spools") -> Wire:
     """What remains once signature and signer hold."""
     message, pmode = verified.message, verified.pmode
-    fault = await first_fault(message, pmode, world)
+    fault = await profile_fault(message, pmode, world)
     if fault is not None:
         spools.discard()
         rejected = Rejected(error=fault, ref_to=message.message_id, pmode=pmode, message=message)

@@ -102,7 +102,7 @@ def _recipient(pmode: PMode, agreements: Agreements, world: World) -> Certificat
     """The partner's certificate to encrypt for, checked at this moment; None where the P-Mode does not encrypt."""
     if not pmode.security.encrypt:
         return None
-    certificate = agreements.recipient(pmode)
+    certificate = agreements.recipient(pmode, world.now())
     if certificate is None:
         raise SendingBlocked(f"P-Mode {pmode.name} has no usable certificate of the partner to encrypt for.")
     _check_fit(certificate, "encrypt", f"The partner's certificate {pmode.certificate}", world)

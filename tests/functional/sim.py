@@ -115,6 +115,10 @@ class Fuse:
     steps: int = 0
     names: list[str] = field(default_factory=list)
 
+    @property
+    def blown(self) -> bool:
+        return self.at is not None and self.steps >= self.at
+
     def tick(self, name: str) -> None:
         self.steps += 1
         self.names.append(name)
@@ -279,10 +283,16 @@ class Site:
         return await submit(Submission(**values), self.world, backend=backend)  # type: ignore[arg-type]
 
     async def receive(self, wire: Wire) -> Wire:
-        return await receive(wire, self.world)
+        """What a peer's POST meets; a peer hears nothing from a process that is gone."""
+        try:
+            self._alive()
+            return await receive(wire, self.world)
+        except Crash:
+            raise TransportError(f"{self.name}.example closed the connection before its answer was whole") from None
 
     async def send_due(self) -> int:
         """One attempt for each message that is due; how many."""
+        self._alive()
         jobs = await self.world.store.claim(Direction.OUTBOUND, now=self.net.clock.now(), lease=LEASE, limit=50)
         for job in jobs:
             await send(job, self.world)
@@ -290,18 +300,24 @@ class Site:
 
     async def deliver_due(self) -> int:
         """One attempt for each message that is due; how many."""
+        self._alive()
         jobs = await self.world.store.claim(Direction.INBOUND, now=self.net.clock.now(), lease=LEASE, limit=50)
         for job in jobs:
             await deliver(job, self.world)
         return len(jobs)
 
     async def report(self) -> bool:
+        self._alive()
         return await report(self.world)
 
     async def events(self, message_id: MessageId) -> list[tuple[str, bool, str | None]]:
         """The timeline of a message: kind, failed, code."""
         found = await self.store.events(message_id=message_id)
         return [(event.kind.value, event.failed, event.code) for event in found]
+
+    def _alive(self) -> None:
+        if self.fuse.blown:
+            raise Crash(self.name)
 
     def _world(self) -> World:
         return World(
@@ -328,6 +344,12 @@ class Site:
         return MessageId(f"{self._ids}@{self.name}.example")
 
 
+_LOADED: dict[bytes, Keys] = {}
+
+
 def _keys(identity: pki.Identity) -> Keys:
-    pair = load_key_pairs(identity.key_pem + identity.chain_pem)[0]
-    return Keys(signing=pair, decryption=(pair,))
+    """Loaded once: checking an RSA key takes 40 ms."""
+    if identity.der not in _LOADED:
+        pair = load_key_pairs(identity.key_pem + identity.chain_pem)[0]
+        _LOADED[identity.der] = Keys(signing=pair, decryption=(pair,))
+    return _LOADED[identity.der]
