@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 def read(cls: type[T], table: Mapping[str, object], *, where: str, at: Sequence[str] = ()) -> T:
-    """The value of dataclass `cls` that `table` describes; `where` is the file's name, `at` the table's own place in it.
+    """The value of dataclass `cls` that `table` describes; `where` is the file, `at` the place of the table in it.
 
     Raises:
         ConfigError: with one finding per mistake, as "FILE: [TABLE] KEY: what is wrong; what to write".
@@ -189,6 +189,22 @@ class Secret:
     file: Path | None = None
     env: str | None = None
     value: str | None = field(default=None, repr=False)
+
+    def below(self, home: Path) -> "Secret":
+        """The same, with a relative file below `home`."""
+        return self if self.file is None else Secret(file=home / self.file.expanduser(), env=self.env, value=self.value)
+
+    def mistake(self) -> str | None:
+        """What is wrong with it as a setting, as "what; what to do"; None: it can be read."""
+        if self.value is not None:
+            return 'secrets do not stand in this file; write { file = "..." } or { env = "..." }'
+        if (self.file is None) == (self.env is None):
+            return "name either `file` or `env`"
+        try:
+            self.read()
+        except ConfigError as error:
+            return error.findings[0]
+        return None
 
     def read(self) -> str:
         """The secret. Raises ConfigError when the file or the variable is not there, or empty."""

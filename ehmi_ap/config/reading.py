@@ -136,19 +136,13 @@ def _secrets(config: Config) -> Iterator[str]:
     """Secrets that are not there, are in the TOML, or serve two."""
     seen: dict[str, str] = {}
     for place, secret in _secrets_in(config, ()):
-        if secret.value is not None:
-            yield f'{place}: secrets do not stand in this file; write {{ file = "..." }} or {{ env = "..." }}'
-        elif (secret.file is None) == (secret.env is None):
-            yield f"{place}: name either `file` or `env`"
-        else:
-            try:
-                value = secret.read()
-            except ConfigError as error:
-                yield f"{place}: {error.findings[0]}"
-                continue
-            if "token" in place and value in seen:
-                yield f"{place}: is the same token as {seen[value]}; each needs its own"
-            seen.setdefault(value, place)
+        mistake = secret.mistake()
+        if mistake is not None:
+            yield f"{place}: {mistake}"
+        elif place.endswith("token"):
+            other = seen.setdefault(secret.read(), place)
+            if other != place:
+                yield f"{place}: is the same token as {other}; each needs its own"
 
 
 def _secrets_in(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str, Secret]]:

@@ -1,0 +1,167 @@
+"""A folder into which C1 drops what it wants sent.
+
+A drop is an SBD as NAME.xml, or a folder NAME with message.json and the payload files it names. It has to appear whole:
+written under a name that begins with a dot or ends in .tmp or .part, then renamed. A name stands for one message: its
+MessageId is made from it, so that the same drop after a crash, of ours or of C1's, is the same submission.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ehmi_ap.backends.inbox import METADATA
+from ehmi_ap.backends.metadata import problem_json, read_description
+from ehmi_ap.body import CHUNK
+from ehmi_ap.durable import sync_folder, write_atomically
+from ehmi_ap.errors import SubmissionError
+from ehmi_ap.model import MessageId, Payload, Submission
+
+PROBLEM = ".problem.json"
+_METADATA_LIMIT = 1024 * 1024
+_UNFINISHED = (".tmp", ".part")
+_DONE = ".done"
+
+
+@dataclass(frozen=True, slots=True)
+class FileBody:
+    """A body that is somebody else's file; it has to stay as it is while it is read."""
+
+    path: Path
+    size: int
+
+    @property
+    def resident(self) -> bool:
+        return False
+
+    def chunks(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        left = (self.size if stop is None else min(stop, self.size)) - start
+        with self.path.open("rb") as file:
+            file.seek(start)
+            while left > 0:
+                chunk = file.read(min(CHUNK, left))
+                if not chunk:
+                    raise SubmissionError(
+                        "a file became shorter while it was read",
+                        fix="Write drops under a name that begins with a dot, and rename them when they are whole.",
+                    )
+                left -= len(chunk)
+                yield chunk
+
+
+class Outbox:
+    """C1's folder, and the one where refused drops go. All methods block."""
+
+    def __init__(self, folder: Path, errors: Path, *, backend: str, domain: str) -> None:
+        self._folder = folder
+        self._errors = errors
+        self._backend = backend
+        self._domain = domain
+
+    def waiting(self) -> list[Path]:
+        """The drops that are there, the oldest first. Raises OSError."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        found: list[tuple[int, str, Path]] = []
+        with os.scandir(self._folder) as entries:
+            for entry in entries:
+                if entry.name.startswith(".") or entry.name.endswith(_UNFINISHED):
+                    continue
+                found.append((entry.stat(follow_symlinks=False).st_mtime_ns, entry.name, Path(entry.path)))
+        return [path for _, _, path in sorted(found)]
+
+    def read(self, drop: Path) -> Submission:
+        """The submission that a drop is. Raises SubmissionError, OSError."""
+        message_id = self.message_id(drop.name)
+        if drop.is_symlink():
+            raise SubmissionError("a symbolic link is no drop", fix="Drop the file itself.")
+        if drop.is_dir():
+            return _folder_submission(drop, message_id)
+        if drop.suffix.lower() != ".xml":
+            raise SubmissionError(
+                "a single file has to be a StandardBusinessDocument named *.xml",
+                fix=f"Drop anything else as a folder with {METADATA} and the payload files.",
+            )
+        return Submission(payloads=(Payload(body=_body(drop), mime_type="application/xml"),), message_id=message_id)
+
+    def tidy(self) -> None:
+        """Finish what a crash left of drops that were stored. Raises OSError."""
+        for path in self._folder.glob(f".*{_DONE}"):
+            _delete_folder(path)
+
+    def message_id(self, name: str) -> MessageId:
+        """The MessageId of the drop with this name. A hash: what C1 puts into file names is no peer's business."""
+        digest = hashlib.sha256(f"{self._backend}\n{name}".encode(errors="surrogateescape")).hexdigest()
+        return MessageId(f"{digest[:40]}@{self._domain}")
+
+    def accepted(self, drop: Path) -> None:
+        """Take away a drop that is stored. Raises OSError."""
+        _take_away(drop)
+
+    def refused(self, drop: Path, error: SubmissionError) -> None:
+        """Move a drop to the folder of refused ones, and beside it what is wrong with it. Raises OSError."""
+        self._errors.mkdir(parents=True, exist_ok=True)
+        target = self._errors / drop.name
+        number = 1
+        while target.exists() or target.is_symlink():
+            number += 1
+            target = self._errors / f"{drop.stem}.{number}{drop.suffix}"
+        text = json.dumps(problem_json(error), ensure_ascii=False, indent=2).encode()
+        write_atomically(target.with_name(target.name + PROBLEM), (text,), mode=0o640)
+        drop.rename(target)
+        sync_folder(self._errors)
+        sync_folder(self._folder)
+
+
+def _folder_submission(folder: Path, message_id: MessageId) -> Submission:
+    metadata = folder / METADATA
+    if metadata.is_symlink() or not metadata.is_file():
+        raise SubmissionError(f"the folder has no {METADATA}", fix=f"Drop folders whole, with a {METADATA} in them.")
+    if metadata.stat().st_size > _METADATA_LIMIT:
+        raise SubmissionError(f"{METADATA} has more than {_METADATA_LIMIT} bytes")
+    try:
+        document = json.loads(metadata.read_bytes())
+    except ValueError as error:
+        raise SubmissionError(f"{METADATA} is not JSON: {type(error).__name__}") from None
+    description = read_description(document, where=METADATA)
+    bodies = []
+    for number, part in enumerate(description.payloads, start=1):
+        if part.file is None:
+            raise SubmissionError(f"{METADATA}: payload {number} names no `file`")
+        bodies.append(_body(_inside(folder, part.file, number)))
+    return description.submission(bodies, message_id=message_id)
+
+
+def _inside(folder: Path, name: str, number: int) -> Path:
+    """The payload file of that name, which has to lie in the folder itself."""
+    path = folder / name
+    plain = name == Path(name).name and name not in ("", ".", "..", METADATA)
+    if not plain or path.is_symlink() or not path.is_file():
+        raise SubmissionError(
+            f"{METADATA}: the `file` of payload {number} is not a file of this folder",
+            fix="Name a file that lies beside message.json, without a path.",
+        )
+    return path
+
+
+def _body(path: Path) -> FileBody:
+    return FileBody(path, path.stat().st_size)
+
+
+def _take_away(drop: Path) -> None:
+    """Delete a drop; a folder at once for everybody who looks, though deleting what is in it may be interrupted."""
+    if drop.is_dir() and not drop.is_symlink():
+        aside = drop.with_name(f".{drop.name}{_DONE}")
+        drop.rename(aside)
+        sync_folder(drop.parent)
+        _delete_folder(aside)
+    else:
+        drop.unlink()
+        sync_folder(drop.parent)
+
+
+def _delete_folder(folder: Path) -> None:
+    shutil.rmtree(folder)
+    sync_folder(folder.parent)
