@@ -6,7 +6,8 @@ gathered from both access points afterwards: their events, the wire, the stored 
 
 import asyncio
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,10 @@ from ehmi_ap.demo.network import Network, Seen, Site, network
 from ehmi_ap.ehmi import sbdh
 from ehmi_ap.errors import SubmissionError
 from ehmi_ap.model import Acknowledged, DeliveryEvent, Direction, EventKind, MessageId, Payload, Reference
+from ehmi_ap.pmode import Security
 from ehmi_ap.ports import Query
+
+Events = tuple[DeliveryEvent, ...]
 
 PATIENCE = 60.0
 """Seconds after which the demo says that something hangs; an exchange takes well under one."""
@@ -50,7 +54,7 @@ class ReceiptEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What the demo found. `c4` are the files at C4; `identical` the one that holds the document's very bytes."""
+    """What the demo found. `c1` and `c4` are the files at either end; `identical` holds the document's very bytes."""
 
     c2: str
     c3: str
@@ -58,7 +62,9 @@ class Result:
     message_id: MessageId
     timeline: tuple[Step, ...]
     wire: Seen | None
+    protection: Security
     receipt: ReceiptEvidence | None
+    c1: tuple[Path, ...]
     c4: tuple[Path, ...]
     identical: Path | None
     failure: str | None
@@ -91,8 +97,10 @@ async def exchange(document: bytes, home: Path) -> Result:
         message_id = MessageId(await asyncio.to_thread(_submit, net.c2, document))
         submitted = datetime.now(UTC)
         sent = await _settled(net.c2.ap, message_id, Direction.OUTBOUND)
-        delivered = () if sent[-1].failed else await _settled(net.c3.ap, message_id, Direction.INBOUND)
+        arrived = _is_settled(sent) and not sent[-1].failed
+        delivered = await _settled(net.c3.ap, message_id, Direction.INBOUND) if arrived else ()
         wire = net.c3.ap.seen[-1] if net.c3.ap.seen else None
+        c4 = _files(net.c3.files)
         return Result(
             c2=net.c2.addresses.as4,
             c3=net.c3.addresses.as4,
@@ -100,11 +108,20 @@ async def exchange(document: bytes, home: Path) -> Result:
             message_id=message_id,
             timeline=_timeline(begun, submitted, len(document), sent, delivered, wire),
             wire=wire,
+            protection=net.c2.ap.agreements.pmodes[0].security,
             receipt=await _receipt(net, message_id),
-            c4=(files := tuple(sorted(path for path in net.c3.files.rglob("*") if path.is_file()))),
-            identical=next((path for path in files if path.read_bytes() == document), None),
-            failure=next((event.detail or event.code for event in (*sent, *delivered) if event.failed), None),
+            c1=_files(net.c2.files),
+            c4=c4,
+            identical=next((path for path in c4 if path.read_bytes() == document), None),
+            failure=_failure(sent, delivered, arrived=arrived),
         )
+
+
+def _failure(sent: Events, delivered: Events, *, arrived: bool) -> str | None:
+    """Why the message did not arrive, in the access points' own words."""
+    failed = next((event.detail or event.code for event in (*sent, *delivered) if event.failed), None)
+    waits = not _is_settled(delivered if arrived else sent)
+    return failed or (f"nothing settled the message within {PATIENCE:.0f} s" if waits else None)
 
 
 def _submit(site: Site, document: bytes) -> str:
@@ -112,16 +129,27 @@ def _submit(site: Site, document: bytes) -> str:
         return client.submit_sbd(document)
 
 
-async def _settled(ap: AccessPoint, message_id: MessageId, direction: Direction) -> tuple[DeliveryEvent, ...]:
-    """The message's events, up to the one that settles it."""
-    events = []
-    async with asyncio.timeout(PATIENCE):
-        async for event in ap.events(message_id=message_id):
-            if event.direction is direction:
-                events.append(event)
-            if event.direction is direction and event.kind is EventKind.SENT:
-                break
+async def _settled(ap: AccessPoint, message_id: MessageId, direction: Direction) -> Events:
+    """The message's events, up to the one that settles it, or as far as they come within PATIENCE."""
+    events: list[DeliveryEvent] = []
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            async for event in ap.events(message_id=message_id):
+                if event.direction is direction:
+                    events.append(event)
+                if _is_settled(events):
+                    break
     return tuple(events)
+
+
+def _is_settled(events: Sequence[DeliveryEvent]) -> bool:
+    return bool(events) and events[-1].kind is EventKind.SENT
+
+
+def _files(folder: Path) -> tuple[Path, ...]:
+    """What a person sees in a folder and below; names that begin with a dot are the backend's own."""
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return tuple(sorted(path for path in found if not any(n.startswith(".") for n in path.relative_to(folder).parts)))
 
 
 async def _receipt(net: Network, message_id: MessageId) -> ReceiptEvidence | None:
@@ -156,8 +184,8 @@ def _timeline(
     begun: datetime,
     submitted: datetime,
     size: int,
-    sent: tuple[DeliveryEvent, ...],
-    delivered: tuple[DeliveryEvent, ...],
+    sent: Events,
+    delivered: Events,
     wire: Seen | None,
 ) -> tuple[Step, ...]:
     moments = [

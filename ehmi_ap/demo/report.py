@@ -13,10 +13,11 @@ def text(result: Result, home: Path) -> str:
     sections = (
         ("", _who(result)),
         ("Timeline (seconds)", [f"{step.after:8.3f}  {step.where:9} {step.what}" for step in result.timeline]),
-        ("On the wire, C2 -> C3", _shape(result.wire.request) if result.wire else ["nothing came"]),
-        ("On the wire, C3 -> C2", _shape(result.wire.answer) if result.wire else ["nothing was answered"]),
+        ("On the wire, C2 -> C3", [*_shape(result.wire.request), *_protection(result)] if result.wire else ["nothing"]),
+        ("On the wire, C3 -> C2", _shape(result.wire.answer) if result.wire else ["nothing"]),
         ("Receipt, verified again from C2's store", _evidence(result)),
-        ("At C4", _files(result, home)),
+        ("At C1, told by C2", _files(result.c1, result, home)),
+        ("At C4, delivered by C3", _files(result.c4, result, home)),
     )
     blocks = [textwrap.indent("\n".join(lines), "  ") if title else "\n".join(lines) for title, lines in sections]
     titled = [f"{title}\n{block}" if title else block for (title, _), block in zip(sections, blocks, strict=True)]
@@ -47,6 +48,7 @@ def as_json(result: Result, home: Path) -> dict[str, Any]:
         }
         if result.receipt
         else None,
+        "c1": {"files": [str(path.relative_to(home)) for path in result.c1]},
         "c4": {
             "files": [str(path.relative_to(home)) for path in result.c4],
             "identical": str(result.identical.relative_to(home)) if result.identical else None,
@@ -95,11 +97,19 @@ def _evidence(result: Result) -> list[str]:
     return lines
 
 
-def _files(result: Result, home: Path) -> list[str]:
+def _protection(result: Result) -> list[str]:
+    words = result.protection
+    return [
+        f"signed: {words.sign} over the eb header, the body and the compressed payload ({words.digest})",
+        f"encrypted: the payload, {words.cipher}, its key for C3 alone ({words.key_transport})",
+    ]
+
+
+def _files(paths: tuple[Path, ...], result: Result, home: Path) -> list[str]:
     lines = []
-    for path in result.c4:
+    for path in paths:
         mark = "  = the document" if path == result.identical else ""
-        lines.append(f"{path.relative_to(home)}  {path.stat().st_size:,} bytes{mark}")
+        lines.append(f"{path.stat().st_size:8,} bytes  {path.relative_to(home)}{mark}")
     return lines or ["nothing"]
 
 
