@@ -1,4 +1,4 @@
-"""The client itself. Uploads and downloads stream; one Session keeps its connections: keep the Client, one per thread."""
+"""The client itself. Uploads and downloads stream; one Session keeps its connections: keep one Client per thread."""
 
 import json
 import secrets

@@ -8,18 +8,18 @@ answer or log line repeats what the client sent:
 - header bytes that dribble in for longer than HEADERS_WITHIN: 408
 - a client that ends its side of the connection inside a body: 400; after its request: the answer, then the end
 
-Three names of aiohttp's protocol used here are not public (`_current_request`, `_waiter`, `_messages`); tests over
-real sockets (tests/unit/server/test_as4_http.py) guard the behaviour, and pyproject.toml the major version.
+Two names of aiohttp's protocol used here are not public (`_messages`, `_waiter`); tests over real sockets
+(tests/unit/server/test_as4_http.py) guard the behaviour, and pyproject.toml the major version.
 """
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
+from aiohttp.streams import StreamReader
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ _LATE_ANSWER = (
 class FaceProtocol(web.RequestHandler):
     """One connection."""
 
-    __slots__ = ("_headers_timer", "_headers_within")
+    __slots__ = ("_arriving", "_headers_timer", "_headers_within")
 
     def __init__(
         self, server: web.Server, *, loop: asyncio.AbstractEventLoop, headers_within: float = HEADERS_WITHIN
@@ -62,20 +62,22 @@ class FaceProtocol(web.RequestHandler):
         super().__init__(server, loop=loop, **OPTIONS)
         self._headers_within = headers_within
         self._headers_timer: asyncio.TimerHandle | None = None
+        self._arriving: StreamReader | None = None  # the body of the last request that began
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self._messages or self._current_request is not None:
+        if self._messages:
+            self._arriving = self._messages[-1][1]
+        if self._is_busy():
             self._stop_timer()
         elif self._headers_timer is None and self.transport is not None:
             self._headers_timer = self._loop.call_later(self._headers_within, self._headers_late)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """The client is done sending. True keeps our side open for the answer (impossible under TLS)."""
-        request = self._current_request
-        if request is not None and not request.content.is_eof():
-            request.content.set_exception(web.RequestPayloadError("the body was cut"))
-        if isinstance(self.ssl_context, ssl.SSLContext) or not (request or self._messages):
+        if self._arriving is not None and not self._arriving.is_eof():
+            self._arriving.set_exception(web.RequestPayloadError("the body was cut"))
+        if self._arriving is None or not self._is_busy() or self.ssl_context is not None:
             return None
         self.close()
         return True
@@ -104,9 +106,13 @@ class FaceProtocol(web.RequestHandler):
         answer.force_close()
         return answer
 
+    def _is_busy(self) -> bool:
+        """Whether a request was read that is not answered yet."""
+        return bool(self._messages) or self._waiter is None or self._waiter.done()
+
     def _headers_late(self) -> None:
         self._headers_timer = None
-        if self._waiter is None or self._waiter.done() or self.transport is None:
+        if self._is_busy() or self.transport is None:
             return
         log.info("HTTP request refused", extra={"status": 408, "reason": "slow headers"})
         self.transport.write(_LATE_ANSWER)
