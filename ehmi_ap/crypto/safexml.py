@@ -6,18 +6,19 @@ counting cannot be evaded. The tree is never changed: white space, comments and 
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import cast
+from typing import Any, cast
 
 from lxml import etree
 
 from ehmi_ap.errors import BudgetExceeded, MalformedXml
 
 WSU = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"
+_RULES = {code: name for name, code in vars(etree.ErrorTypes).items() if isinstance(code, int)}
 _BOM = b"\xef\xbb\xbf"
 _ID_NAMES = frozenset((f"{{{WSU}}}Id", "Id", "ID", "id"))
+_LONGEST_VALUE = "bytes in one value", 10_000_000
 _INSTRUCTION = re.compile(rb"<\?(?!xml\s)")
 _HAS_INSTRUCTIONS = etree.XPath("boolean(//processing-instruction())")
 
@@ -126,9 +127,9 @@ def _wider_than(attributes: int) -> etree.XPath:
 
 def _refusal(error: etree.XMLSyntaxError, limits: XmlLimits) -> MalformedXml | BudgetExceeded:
     """libxml2's message may quote the document; only its place and the name of the rule are told."""
-    entries = cast(Iterable[etree._LogEntry], error.error_log)
-    rule = next((entry.type_name for entry in entries if entry.level >= etree.ErrorLevels.ERROR), "syntax")
-    if rule == "ERR_RESOURCE_LIMIT":
-        return BudgetExceeded("levels of elements", limits.depth)
+    rule = _RULES.get(cast(Any, error).code, "syntax")  # its error_log has the errors of other documents too
+    if rule == "ERR_RESOURCE_LIMIT":  # libxml2's own: depth 256, or ten million bytes in one value
+        deep = "depth" in error.msg
+        return BudgetExceeded("levels of elements", limits.depth) if deep else BudgetExceeded(*_LONGEST_VALUE)
     line, column = error.position
     return MalformedXml(f"not well-formed XML at line {line}, column {column} ({rule})")

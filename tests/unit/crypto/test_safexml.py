@@ -84,6 +84,13 @@ def test_each_budget_has_its_own_error(budget):
     assert budget in caught.value.budget
 
 
+def test_a_value_that_is_too_long_is_not_called_too_deep():
+    with pytest.raises(BudgetExceeded) as caught:
+        parse(b"<a>" + b"x" * 10_000_001 + b"</a>", XmlLimits(bytes=20_000_000))
+
+    assert caught.value.budget == "bytes in one value"
+
+
 def test_what_just_fits_the_budgets_is_taken():
     inside = b"<b>" * 4 + b"</b>" * 4 + b"<c d='' e='' f='' g='' h='' i=''/>" + b"<j/>" * 14
 
