@@ -100,6 +100,8 @@ async def exchange(document: bytes, home: Path) -> Result:
         arrived = _is_settled(sent) and not sent[-1].failed
         delivered = await _settled(net.c3.ap, message_id, Direction.INBOUND) if arrived else ()
         wire = net.c3.ap.seen[-1] if net.c3.ap.seen else None
+        await _told_everything(net.c2)
+        await _told_everything(net.c3)
         c4 = _files(net.c3.files)
         return Result(
             c2=net.c2.addresses.as4,
@@ -144,6 +146,14 @@ async def _settled(ap: AccessPoint, message_id: MessageId, direction: Direction)
 
 def _is_settled(events: Sequence[DeliveryEvent]) -> bool:
     return bool(events) and events[-1].kind is EventKind.SENT
+
+
+async def _told_everything(site: Site) -> None:
+    """Give the system behind this access point a moment to be told its events (the files in its events/)."""
+    for _ in range(500):
+        if not await site.ap.store.undelivered_events(site.system, limit=1):
+            return
+        await asyncio.sleep(0.01)
 
 
 def _files(folder: Path) -> tuple[Path, ...]:

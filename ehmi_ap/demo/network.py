@@ -73,9 +73,10 @@ class WatchedAccessPoint(AccessPoint):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """One running access point, with the system behind it (C1 or C4) as a folder of files."""
+    """One running access point, with the system behind it (C1 or C4) as a backend that is a folder of files."""
 
     name: str
+    system: str
     ap: WatchedAccessPoint
     addresses: Addresses
     token: str = field(repr=False)
@@ -105,7 +106,8 @@ async def network(home: Path, *, now: datetime, offer: Addressing) -> AsyncItera
             await stack.enter_async_context(ap)
             addresses = await stack.enter_async_context(listening(ap))
             token = (home / name / "token").read_text()
-            sites[name] = Site(name=name, ap=ap, addresses=addresses, token=token, files=home / _SYSTEMS[name])
+            system = _SYSTEMS[name]
+            sites[name] = Site(name=name, system=system, ap=ap, addresses=addresses, token=token, files=home / system)
         c2, c3 = sites["c2"], sites["c3"]
         await _introduce(c2, to=c3, offer=offer)
         await _introduce(c3, to=c2, offer=offer)
@@ -149,7 +151,7 @@ async def _introduce(site: Site, *, to: Site, offer: Addressing) -> None:
     certificate = to.ap.config.keys.signing.certificate
     assert certificate is not None  # _lay_out writes it beside the key
     await site.ap.put_certificate(to.name, certificate.read_bytes())
-    pmode = {
+    pmode: dict[str, object] = {
         "profile": "ehmi",
         "partner": _party(to.name),
         "url": to.addresses.as4,
@@ -159,6 +161,8 @@ async def _introduce(site: Site, *, to: Site, offer: Addressing) -> None:
         "service": offer.service.value,
         "actions": [offer.action],
     }
+    if ":" not in offer.service.value:
+        pmode["party_id_uri"] = False  # a PROCESSID of before 2026, `sdn-emergence`, is no URI (ehmi O-7)
     await site.ap.put_pmode(to.name, pmode)
 
 
