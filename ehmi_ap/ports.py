@@ -77,7 +77,10 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """Filters of a list; None is any. `after` is the `key` of the last one of the page before (newest first)."""
+    """Filters of a list; None is any. Newest first, or oldest first where asked.
+
+    `after` is the `key` of the last one of the page before, in the same order.
+    """
 
     direction: Direction | None = None
     states: tuple[State, ...] = ()
@@ -88,6 +91,7 @@ class Query:
     backend: str | None = None
     since: datetime | None = None
     after: int | None = None
+    oldest_first: bool = False
     limit: int = 50
 
 

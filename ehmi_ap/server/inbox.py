@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from ehmi_ap.errors import NotAllowed
 from ehmi_ap.lifecycle import State
 from ehmi_ap.model import Direction
 from ehmi_ap.ports import Query
@@ -12,17 +13,23 @@ from ehmi_ap.server.routes import WHICH, Call, Given, Parameter, Route
 
 async def show_inbox(call: Call) -> web.StreamResponse:
     """GET /inbox: what waits to be fetched, oldest first."""
+    backend = call.caller.backend
+    if backend is not None and not _fetches(call, backend):
+        raise NotAllowed(f"backend {backend} is not one whose messages are fetched", fix='Give it `kind = "rest"`.')
     limit = page_size(call)
     found = await call.ap.store.find(
         Query(
             direction=Direction.INBOUND,
             states=(State.RECEIVED,),
-            backend=call.caller.backend,
+            backend=backend,
             after=cursor(call),
+            oldest_first=True,
             limit=limit + 1,
         )
     )
-    return documents.answer(page(found, limit))
+    waiting = page(found, limit)
+    mine = tuple(message for message in waiting.messages if _fetches(call, message.backend))
+    return documents.answer(documents.MessagePage(messages=mine, next=waiting.next))
 
 
 async def acknowledge(call: Call) -> web.StreamResponse:
@@ -30,6 +37,10 @@ async def acknowledge(call: Call) -> web.StreamResponse:
     stored = await the_one(call, Direction.INBOUND)
     await call.ap.acknowledge(stored.key)
     return documents.answer(documents.Accepted(message_id=stored.message.message_id))
+
+
+def _fetches(call: Call, backend: str) -> bool:
+    return backend in call.ap.backends and call.ap.backends[backend].fetches
 
 
 ROUTES = (

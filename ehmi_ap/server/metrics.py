@@ -4,11 +4,14 @@ Labels are words of ours: directions, states, HTTP statuses, routes, EBMS codes.
 MessageId or text of a peer: a label that strangers can fill grows without end, and might name a patient.
 """
 
+from collections.abc import Iterator
 from weakref import WeakKeyDictionary
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
 from ehmi_ap.access_point import AccessPoint
 from ehmi_ap.lifecycle import State
@@ -19,13 +22,14 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 _INBOUND = (State.RECEIVED, State.DELIVERING, State.DELIVERED, State.UNDELIVERED, State.ANSWERED)
 
 
-class Metrics:
+class Metrics(Collector):
     """The metrics of one access point, in a registry of their own (an embedding host has its own beside it)."""
 
     def __init__(self, ap: AccessPoint) -> None:
         self._ap = ap
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
+        self.registry.register(self)
         self._messages = Gauge(
             "ehmi_ap_messages", "Messages in the store.", ["direction", "state"], registry=self.registry
         )
@@ -54,6 +58,14 @@ class Metrics:
     def rest_answered(self, route: str, status: int, seconds: float) -> None:
         """A REST request was answered; `route` is the name of its row, never its path."""
         self._rest.labels(route, str(status)).observe(seconds)
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """What the access point counted since it started: submitted, sent, received, refused and so on."""
+        family = CounterMetricFamily("ehmi_ap_outcomes", "What came of messages and attempts.", labels=["what", "code"])
+        for outcome, count in sorted(self._ap.stats.items()):
+            what, _, code = outcome.partition(" ")
+            family.add_metric([what, code], count)
+        yield family
 
     async def exposition(self) -> bytes:
         """What a scrape gets. Raises StoreError."""
