@@ -7,11 +7,14 @@ outside the profile, or anything else that only an agreement could forbid, is a 
 
 import base64
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
 from ehmi_ap.body import Body
 from ehmi_ap.crypto.certs import Certificate
+from ehmi_ap.errors import ApError, EbmsError, NotAllowedAlgorithm, PeerError, XmlSecurityError
 from ehmi_ap.model import ErrorSignal, MessageId, Payload, Reference
 
 Verdict = Literal["valid", "invalid", "undecided", "unreadable"]
@@ -20,6 +23,9 @@ DigestState = Literal["ok", "wrong", "missing", "unchecked"]
 ValueState = Literal["ok", "wrong", "unchecked"]
 KeyState = Literal["ok", "none-fits", "wrong"]
 TrustState = Literal["trusted", "untrusted", "expired", "unfit", "unchecked"]
+
+_FOR_THE_SENDER = "This is for whoever sent the message to correct; show them this line."
+_FOR_THE_P_MODE = "Agree on the profile's algorithm, or allow this one in the P-Mode where it can be allowed."
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,38 @@ class Problem:
     what: str
     fix: str
     grave: bool = True
+
+
+class Notes:
+    """The problems of one capture, each told once, in the order they were found."""
+
+    def __init__(self) -> None:
+        self._problems: dict[tuple[str, str], Problem] = {}
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        return tuple(self._problems.values())
+
+    def add(self, code: str, what: str, fix: str = _FOR_THE_SENDER, *, grave: bool = True) -> None:
+        self._problems.setdefault((code, what), Problem(code, what, fix, grave))
+
+    def error(self, error: ApError, *, code: str = "EBMS:0103", grave: bool = True) -> None:
+        """Note an error; `code` is for those that are no EbmsError."""
+        if isinstance(error, NotAllowedAlgorithm):
+            what = f"{error.purpose} {error.uri} is outside the eDelivery profile"
+            self.add("EBMS:0103", what, _FOR_THE_P_MODE, grave=False)
+            return
+        known = error.ebms if isinstance(error, EbmsError) else code
+        general = error.fix in (PeerError.default_fix, ApError.default_fix)
+        self.add(known, error.what, _FOR_THE_SENDER if general else error.fix, grave=grave)
+
+    @contextmanager
+    def noting(self, *, code: str = "EBMS:0103", grave: bool = True) -> Iterator[None]:
+        """A block whose fault is noted and not raised."""
+        try:
+            yield
+        except (PeerError, XmlSecurityError) as error:
+            self.error(error, code=code, grave=grave)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
