@@ -290,9 +290,9 @@ def _by_name(messaging: etree._Element) -> Iterator[MessageFinding]:
     """What a header that breaks the schema says of itself: enough to find the message in a log."""
     for child in messaging.iterchildren(qname(EB, "UserMessage"), qname(EB, "SignalMessage")):
         info = child.find(qname(EB, "MessageInfo"))
-        texts = {} if info is None else {each.tag: "".join(each.itertext()).strip() for each in info}
+        texts = {} if info is None else {each.tag: "".join(map(str, each.itertext())).strip() for each in info}
         kinds: dict[str, Kind] = {qname(EB, "Receipt"): "Receipt", qname(EB, "PullRequest"): "PullRequest"}
-        signal = next((kinds[str(each.tag)] for each in child if each.tag in kinds), "Error")
+        signal: Kind = next((kinds[str(each.tag)] for each in child if each.tag in kinds), "Error")
         ref_to = texts.get(qname(EB, "RefToMessageId"))
         yield MessageFinding(
             kind="UserMessage" if child.tag == qname(EB, "UserMessage") else signal,
