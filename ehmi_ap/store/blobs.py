@@ -11,6 +11,7 @@ Rules of this file:
 import io
 import os
 import secrets
+import threading
 import time
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -31,9 +32,10 @@ class FileBody:
     Raises, while it is read: NotFound when the file is gone (purged), StoreError when it is shorter than it was.
     """
 
-    __slots__ = ("__weakref__", "_cleanup", "_path", "_size")
+    __slots__ = ("__weakref__", "_cleanup", "_lock", "_path", "_size")
 
     def __init__(self, path: Path, size: int, *, temporary: bool = False) -> None:
+        self._lock = threading.Lock()  # one thread may read what another is storing
         self._path = path
         self._size = size
         self._cleanup: weakref.finalize[[Path], FileBody] | None = None
@@ -66,7 +68,7 @@ class FileBody:
         if start >= end:
             return
         try:
-            with self._path.open("rb", buffering=0) as file:
+            with self._open() as file:
                 file.seek(start)
                 yield from _read(file, end - start)
         except FileNotFoundError:
@@ -74,16 +76,24 @@ class FileBody:
         except OSError as error:
             raise StoreError(f"a stored payload cannot be read: {error.strerror}") from error
 
-    def own(self, path: Path) -> None:
-        """The file is at `path` now and stays there whatever becomes of this object."""
-        self._path = path
-        if self._cleanup is not None:
-            self._cleanup.detach()
-            self._cleanup = None
+    def take(self) -> bool:
+        """Whether the file was temporary; from now on it stays, whatever becomes of this object. True once only."""
+        cleanup, self._cleanup = self._cleanup, None
+        return cleanup is not None and cleanup.detach() is not None
+
+    def move(self, path: Path) -> None:
+        """Rename the file. Raises OSError."""
+        with self._lock:
+            self._path.rename(path)
+            self._path = path
 
     def disown(self) -> None:
         """Nobody else wants the file: delete it as soon as this object is garbage."""
         self._cleanup = weakref.finalize(self, _unlink, self._path)
+
+    def _open(self) -> io.FileIO:
+        with self._lock:
+            return self._path.open("rb", buffering=0)
 
 
 class FileSpool:
@@ -165,11 +175,13 @@ class FileBlobs:
         Raises StoreError.
         """
         try:
-            file = body if isinstance(body, FileBody) and self._is_spool(body) else self._copy(body)
-            self._keep(file)
+            if isinstance(body, FileBody) and self._is_ours(body) and body.take():
+                return self._keep(body)
+            copy = self._copy(body)
+            copy.take()
+            return self._keep(copy)
         except OSError as error:
             raise StoreError(f"a payload cannot be stored: {error.strerror}") from error
-        return file
 
     def release(self, files: Iterable[FileBody]) -> None:
         """No row names these after all: each goes when the last one who reads it lets go."""
@@ -192,8 +204,9 @@ class FileBlobs:
             _unlink(path)
         return len(orphans)
 
-    def _is_spool(self, body: FileBody) -> bool:
-        return body.temporary and body.path.parent == self._spools
+    def _is_ours(self, body: FileBody) -> bool:
+        """A spool, or a file released after a transaction that failed."""
+        return body.path in (self._spools / body.path.name, self._place(body.path.name))
 
     def _copy(self, body: Body) -> FileBody:
         path, descriptor = _create(self._spools)
@@ -205,16 +218,20 @@ class FileBlobs:
                     view = view[target.write(view) :]
         return file
 
-    def _keep(self, file: FileBody) -> None:
-        _sync(file.path)
-        os.utime(file.path)  # so that a sweep between here and the commit sees a young file
-        place = self._place(file.path.name)
-        if not place.parent.is_dir():
-            place.parent.mkdir(mode=0o700, exist_ok=True)
-            _sync(self._kept)
-        file.path.rename(place)
-        file.own(place)
-        _sync(place.parent)
+    def _keep(self, file: FileBody) -> FileBody:
+        try:
+            _sync(file.path)
+            os.utime(file.path)  # so that a sweep between here and the commit sees a young file
+            place = self._place(file.path.name)
+            if not place.parent.is_dir():
+                place.parent.mkdir(mode=0o700, exist_ok=True)
+                _sync(self._kept)
+            file.move(place)
+            _sync(place.parent)
+        except BaseException:
+            file.disown()
+            raise
+        return file
 
     def _place(self, name: str) -> Path:
         return self._kept / name[:2] / name

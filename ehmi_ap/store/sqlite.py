@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ehmi_ap.body import Body, MemoryBody, read_all
 from ehmi_ap.errors import SubmissionConflict
@@ -63,7 +63,11 @@ class SqliteStore:
         """
         await asyncio.to_thread(make, path)
         store = await asyncio.to_thread(cls, path, blobs)
-        await asyncio.to_thread(blobs.sweep, store._known_files)
+        try:
+            await asyncio.to_thread(blobs.sweep, store._known_files)
+        except BaseException:
+            await store.close()
+            raise
         return store
 
     async def accept(
@@ -79,17 +83,17 @@ class SqliteStore:
         row = message_row(message, Direction.OUTBOUND, State.ACCEPTED, pmode, backend, fingerprint, events)
         header = codec.encode_message(message, layout.places)
 
-        def work(connection: sqlite3.Connection) -> bytes | None:
+        def work(connection: sqlite3.Connection) -> bytes | Literal[True]:
             key = insert_message(connection, row, header, layout)
             if key is None:
                 return bytes(first_kept(connection, message, Direction.OUTBOUND)[1])
             insert_events(connection, events, key, backend)
-            return None
+            return True
 
-        there = await self._writer.run(work, partial(self._release_unless, None, layout))
-        if there is not None and there != fingerprint:
+        first = await self._writer.run(work, partial(self._release_unless, True, layout))
+        if first is not True and first != fingerprint:
             raise SubmissionConflict(f"message {message.message_id} was submitted before with other content")
-        return there is None
+        return first is True
 
     async def keep(
         self,

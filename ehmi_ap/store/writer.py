@@ -5,6 +5,7 @@ Rules of this file:
 - When one request of a group fails, the group is rolled back and each runs in a transaction of its own: nobody
   fails for another's fault, and the many groups without a failure pay for no savepoint.
   A request may therefore run twice; it must have no effect but through its connection.
+- When BEGIN or COMMIT fails, all of the group fail: it is the disk's fault or another process's, not theirs.
 - `after` is told the end of every request, also when nobody waits for it any more: result, or None for a failure.
 - The transaction is BEGIN IMMEDIATE, so that what a request read is still true when it writes, in every process.
 """
@@ -79,7 +80,7 @@ class Writer:
         """One transaction over all that waits; False after the last. Leaves no reference to what it did behind."""
         group, last = self._take()
         if group:
-            self._commit(group)
+            self._write(group)
             self._resolve(group)
         return not last
 
@@ -99,28 +100,24 @@ class Writer:
             return group, False
         return group, True
 
-    def _commit(self, group: list[_Request]) -> None:
-        error = self._transaction(group)
-        if error is None:
-            return
-        if len(group) == 1:
-            group[0].error = error
-            return
-        for request in group:
-            request.error = self._transaction([request])
-
-    def _transaction(self, group: list[_Request]) -> BaseException | None:
-        """Run a group and commit it; why it was rolled back, or None."""
+    def _write(self, group: list[_Request]) -> None:
+        """Run a group in one transaction; each alone, if one of them fails."""
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
+            whole = _run_all(connection, group)
+            if whole:
+                connection.execute("COMMIT")
+                return
+        except BaseException as error:  # of the database or the disk: the same for all
+            whole = True
             for request in group:
-                request.result = request.work(connection)
-            connection.execute("COMMIT")
-        except BaseException as error:
-            _roll_back(connection)
-            return store_error(error)
-        return None
+                request.error = store_error(error)
+        _roll_back(connection)
+        if not whole and len(group) > 1:
+            for request in group:
+                request.error = None
+                self._write([request])
 
     def _resolve(self, group: list[_Request]) -> None:
         loops: dict[asyncio.AbstractEventLoop, list[_Request]] = {}
@@ -133,6 +130,17 @@ class Writer:
                 loop.call_soon_threadsafe(_set_all, requests)
 
 
+def _run_all(connection: sqlite3.Connection, group: list[_Request]) -> bool:
+    """Whether all did their work; the one that did not has the error."""
+    for request in group:
+        try:
+            request.result = request.work(connection)
+        except BaseException as error:
+            request.error = store_error(error)
+            return False
+    return True
+
+
 def store_error(error: BaseException) -> BaseException:
     """SQLite's and the system's errors as StoreError; others as they are."""
     if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.ProgrammingError):
@@ -141,7 +149,8 @@ def store_error(error: BaseException) -> BaseException:
         translated = StoreError(f"the disk failed: {error.strerror}")
     else:
         return error
-    translated.__cause__ = error
+    # Without its traceback, whose frames would keep the bodies of what failed, and so their files.
+    translated.__cause__ = error.with_traceback(None)
     return translated
 
 

@@ -1,0 +1,274 @@
+"""What only the SQLite store has: files, permissions, a disk that fills up, others on the same database."""
+
+import asyncio
+import gc
+import sqlite3
+import stat
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from store_samples import NOW, accept, claim_one, event, keep, later, message, payload, read, reply, signed
+
+from ehmi_ap.body import MemoryBody, read_all
+from ehmi_ap.errors import ConfigError, NotFound, StoreError
+from ehmi_ap.lifecycle import Happening
+from ehmi_ap.model import Direction, MessageId, Wire
+from ehmi_ap.ports import Query
+from ehmi_ap.store.blobs import FileBlobs, FileBody
+from ehmi_ap.store.sqlite import SqliteStore
+from ehmi_ap.store.statements import SQL
+
+BIG = b"0123456789abcdef" * 8192  # 128 KiB: a file
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    opened = await open_store(tmp_path)
+    yield opened
+    await opened.close()
+
+
+async def open_store(tmp_path: Path) -> SqliteStore:
+    return await SqliteStore.open(tmp_path / "db" / "store.db", FileBlobs(tmp_path / "payloads", threshold=1000))
+
+
+async def kept_files(tmp_path: Path) -> list[Path]:
+    """The files that are there once nobody is at it any more."""
+    for _ in range(9):
+        await asyncio.sleep(0)  # callbacks of what was just done; the loop holds its last result until then
+    gc.collect()
+    return [path for path in (tmp_path / "payloads").rglob("*") if path.is_file()]
+
+
+def fill_up(store: SqliteStore) -> sqlite3.Connection:
+    """Give the database no page more than it has."""
+    connection = store._writer._connection
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {pages}").fetchall()
+    return connection
+
+
+async def test_only_we_can_read_the_database(store: SqliteStore, tmp_path: Path) -> None:
+    await accept(store)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "db").iterdir()}
+    assert modes == {"store.db": 0o600, "store.db-wal": 0o600, "store.db-shm": 0o600}
+    assert stat.S_IMODE((tmp_path / "db").stat().st_mode) == 0o700
+
+
+async def test_every_commit_reaches_the_disk(store: SqliteStore) -> None:
+    """A receipt must not rest on a commit that the power can take back."""
+    connection = store._writer._connection
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert connection.execute("PRAGMA foreign_keys").fetchone() == (1,)
+
+
+async def test_what_was_stored_is_there_after_closing(store: SqliteStore, tmp_path: Path) -> None:
+    await accept(store, message(payloads=(payload(BIG), payload(b"small"))))
+    await store.close()
+    again = await open_store(tmp_path)
+    assert read((await claim_one(again, Direction.OUTBOUND)).message) == [BIG, b"small"]
+    await again.close()
+
+
+async def test_a_full_disk_stores_nothing_and_passes(store: SqliteStore, tmp_path: Path) -> None:
+    """StoreError to the caller, no row, no event, no file; when there is room again, it goes on."""
+    connection = fill_up(store)
+    with pytest.raises(StoreError, match="full") as told:
+        await accept(store, message(payloads=(payload(BIG), payload(b"x" * 60_000))))
+    assert told.value.retryable
+    with pytest.raises(StoreError):
+        await keep(store, message(payloads=(payload(b"x" * 60_000),)))
+    del told
+    assert await kept_files(tmp_path) == []
+    assert (await store.find(Query()), await store.events()) == ([], [])
+    connection.execute("PRAGMA max_page_count = 1000000").fetchall()
+    assert await accept(store)
+
+
+async def test_a_body_can_be_stored_after_a_failure(store: SqliteStore, tmp_path: Path) -> None:
+    spool = FileBlobs(tmp_path / "payloads", threshold=1000).spool()
+    spool.write(BIG)
+    body = spool.finish()
+    connection = fill_up(store)
+    what = message(payloads=(payload(body), payload(b"x" * 60_000)))
+    with pytest.raises(StoreError):
+        await accept(store, what)
+    connection.execute("PRAGMA max_page_count = 1000000").fetchall()
+    assert await accept(store, what)
+    assert read((await claim_one(store, Direction.OUTBOUND)).message)[0] == BIG
+
+
+async def test_duplicates_leave_no_files(store: SqliteStore, tmp_path: Path) -> None:
+    for _ in range(3):
+        await accept(store, message(payloads=(payload(BIG),)))
+        await keep(store, message(payloads=(payload(BIG),)))
+    assert len(await kept_files(tmp_path)) == 2
+
+
+async def test_the_receipt_takes_the_compressed_copies(store: SqliteStore, tmp_path: Path) -> None:
+    """In the row and in files; envelope, references and payload stay."""
+    await accept(store, message(payloads=(payload(BIG),)))
+    job = await claim_one(store, Direction.OUTBOUND)
+    await store.keep_signed(job.key, signed(BIG, b"small"))
+    assert len(await kept_files(tmp_path)) == 2
+    await store.settle(job.key, Happening.SETTLED, now=NOW, receipt=reply())
+    (left,) = await kept_files(tmp_path)
+    assert isinstance(job.message.payloads[0].body, FileBody)
+    assert job.message.payloads[0].body.path == left
+    connection = sqlite3.connect(tmp_path / "db" / "store.db")
+    assert connection.execute("SELECT count(*) FROM signed_part").fetchone() == (0,)
+    assert connection.execute("SELECT envelope FROM signed").fetchone() == (b"<envelope/>",)
+    connection.close()
+
+
+async def test_signing_what_is_not_there_leaves_nothing(store: SqliteStore, tmp_path: Path) -> None:
+    await store.keep_signed(99, signed(BIG))
+    assert await kept_files(tmp_path) == []
+
+
+async def test_purging_deletes_files_and_rows(store: SqliteStore, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        await keep(store, message(name, payloads=(payload(BIG), payload(b"small"))))
+        job = await claim_one(store, Direction.INBOUND)
+        await store.settle(job.key, Happening.SETTLED, now=NOW, events=[event(name)])
+    await store.purge(payloads_before=later(1), messages_before=NOW)
+    assert await kept_files(tmp_path) == []
+    assert await store.purge(payloads_before=later(1), messages_before=later(1)) == 2
+    connection = sqlite3.connect(tmp_path / "db" / "store.db")
+    tables = ("message", "content", "receipt", "file", "event")
+    assert [connection.execute(f"SELECT count(*) FROM {table}").fetchone() for table in tables] == [(0,)] * 5
+    connection.close()
+
+
+async def test_a_list_loads_no_payload(store: SqliteStore) -> None:
+    """Bodies of stored messages are read when they are asked for, in any thread, and then no more."""
+    await keep(store, message(payloads=(payload(b"first"), payload(b"second"))))
+    (stored,) = await store.find(Query())
+    first, second = (item.body for item in stored.message.payloads)
+    assert (first.resident, second.size) == (False, 6)
+    assert await asyncio.to_thread(read_all, second) == b"second"
+    assert b"".join(second.chunks(2, 4)) == b"co"
+    assert list(second.chunks(6)) == []
+    await store.close()
+    with pytest.raises(StoreError, match="closed"):
+        read_all(first)
+
+
+async def test_a_purged_message_has_no_payload_to_read(store: SqliteStore) -> None:
+    await keep(store)
+    job = await claim_one(store, Direction.INBOUND)
+    (stored,) = await store.find(Query())
+    await store.settle(job.key, Happening.SETTLED, now=NOW)
+    await store.purge(payloads_before=later(1), messages_before=later(1))
+    with pytest.raises(NotFound):
+        read_all(stored.message.payloads[0].body)
+
+
+async def test_a_reply_in_a_file_is_kept_as_any_other(store: SqliteStore, tmp_path: Path) -> None:
+    path = tmp_path / "reply"
+    path.write_bytes(b"<receipt/>" * 100)
+    await keep(store, answer=Wire(content_type="text/xml", body=FileBody(path, 1000), status=202))
+    again = await keep(store)
+    assert (again.reply.status, again.reply.content_type) == (202, "text/xml")
+    assert read_all(again.reply.body) == path.read_bytes()
+
+
+async def test_writers_wait_for_each_other(store: SqliteStore, tmp_path: Path) -> None:
+    """Another process holds the database: the write waits, reads go on, nobody fails."""
+    await keep(store)
+    other = sqlite3.connect(tmp_path / "db" / "store.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    writing = asyncio.ensure_future(accept(store))
+    assert len(await store.find(Query())) == 1
+    assert not writing.done()
+    other.execute("COMMIT")
+    assert await writing
+    other.close()
+
+
+async def test_two_stores_on_one_database_see_each_other(store: SqliteStore, tmp_path: Path) -> None:
+    other = await open_store(tmp_path)
+    await accept(store)
+    assert not await accept(other)
+    job = await claim_one(other, Direction.OUTBOUND)
+    assert await store.claim(Direction.OUTBOUND, now=NOW, lease=60, limit=1) == []
+    assert await store.settle(job.key, Happening.SETTLED, now=NOW)
+    assert not await other.settle(job.key, Happening.MISSED, now=NOW)
+    await other.close()
+
+
+async def test_a_cancelled_caller_leaves_no_orphan(store: SqliteStore, tmp_path: Path) -> None:
+    """Whether it was stored or not: a file exists exactly where a row names it."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    for number in range(12):
+        storing = asyncio.ensure_future(accept(store, message(f"m{number}", payloads=(payload(BIG),))))
+        for _ in range(number):
+            await asyncio.sleep(0)
+        storing.cancel()
+        await asyncio.gather(storing, return_exceptions=True)
+        del storing
+    await asyncio.to_thread(gc.collect)  # behind those that were still writing files
+    await store.record([])  # behind those that were still writing rows
+    found = await store.find(Query())
+    assert len(await kept_files(tmp_path)) == len(found)
+
+
+async def test_a_newer_database_is_left_alone(store: SqliteStore, tmp_path: Path) -> None:
+    await store.close()
+    connection = sqlite3.connect(tmp_path / "db" / "store.db")
+    with connection:
+        connection.execute("INSERT INTO schema_version VALUES (99, 0)")
+    connection.close()
+    with pytest.raises(ConfigError, match="newer"):
+        await open_store(tmp_path)
+
+
+async def test_what_is_no_database_is_a_store_error(tmp_path: Path) -> None:
+    (tmp_path / "db").mkdir()
+    (tmp_path / "db" / "store.db").write_bytes(b"not a database" * 100)
+    with pytest.raises(StoreError, match="database"):
+        await open_store(tmp_path)
+    with pytest.raises(StoreError):
+        await SqliteStore.open(tmp_path / "db" / "store.db" / "below", FileBlobs(tmp_path / "payloads"))
+
+
+async def test_a_sweep_that_fails_opens_nothing(tmp_path: Path) -> None:
+    class Broken(FileBlobs):
+        def sweep(self, known: object) -> int:
+            raise StoreError("the disk failed")
+
+    with pytest.raises(StoreError, match="the disk failed"):
+        await SqliteStore.open(tmp_path / "store.db", Broken(tmp_path / "payloads"))
+    connection = sqlite3.connect(tmp_path / "store.db")
+    assert connection.execute("SELECT max(version) FROM schema_version").fetchone() == (1,)
+    connection.close()
+
+
+async def test_an_id_is_found_by_its_index(store: SqliteStore) -> None:
+    """The hot queries read no table from end to end."""
+    connection = store._writer._connection
+    hot = {
+        "first_kept": ("m", "inbound", "s"),
+        "due_now": ("outbound", 1, 1),
+        "next_due": ("outbound",),
+        "standing": (1,),
+        "sent": ("m", "outbound"),
+        "subject": ("m", "outbound"),
+        "events_of_message": (0, None, 1, "m"),
+        "untold_events": ("rest", 1),
+        "counts": (),
+    }
+    for name, values in hot.items():
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {SQL[name]}", values)]
+        full = [step for step in plan if step.startswith("SCAN") and "INDEX" not in step]
+        assert (name, full) == (name, [])
+
+
+async def test_bodies_of_memory_are_not_shared_with_the_caller(store: SqliteStore) -> None:
+    await accept(store, message(payloads=(payload(MemoryBody(b"abc")),)))
+    known = await store.sent(MessageId("m1@x"))
+    assert known is not None
+    assert read(known.message) == [b"abc"]

@@ -1,0 +1,167 @@
+"""The writing thread: groups, faults and whose they are."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from ehmi_ap.errors import StoreError
+from ehmi_ap.store.writer import Writer
+
+
+class Disk(sqlite3.Connection):
+    """A connection that counts its statements, and whose disk fails at one of them after so many `passes`."""
+
+    seen: list[str]
+    broken = ""
+    passes = 0
+
+    def execute(self, sql: str, *values: object) -> sqlite3.Cursor:  # type: ignore[override]
+        self.__dict__.setdefault("seen", []).append(sql)
+        if sql == self.broken:
+            self.passes -= 1
+        if self.passes < 0:
+            raise sqlite3.OperationalError("disk I/O error")
+        return super().execute(sql, *values)  # type: ignore[arg-type]
+
+
+class Bench:
+    """A writer over a table of numbers, with a gate: while it is shut, requests queue up."""
+
+    def __init__(self, path: Path) -> None:
+        self.disk = sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=Disk)
+        self.disk.execute("CREATE TABLE n (value INTEGER UNIQUE)")
+        self.writer = Writer(lambda: self.disk)
+        self.gate = threading.Event()
+        self.numbers = sqlite3.connect(path, isolation_level=None)
+
+    def insert(self, value: int, after: Callable[[object], None] | None = None) -> "asyncio.Future[int]":
+        def work(connection: sqlite3.Connection) -> int:
+            connection.execute("INSERT INTO n VALUES (?)", (value,))
+            if value < 0:
+                raise ValueError(value)
+            return value
+
+        return self.writer.run(work, after)
+
+    async def shut(self) -> "asyncio.Future[bool]":
+        """Let the writer wait inside a transaction of its own until the gate opens."""
+        entered = threading.Event()
+
+        def work(_: sqlite3.Connection) -> bool:
+            entered.set()
+            return self.gate.wait(10)
+
+        waiting = self.writer.run(work)
+        await asyncio.to_thread(entered.wait, 10)
+        return waiting
+
+    def stored(self) -> list[int]:
+        return [value for (value,) in self.numbers.execute("SELECT value FROM n ORDER BY value")]
+
+    def commits(self) -> int:
+        return self.disk.seen.count("COMMIT")
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    bench = Bench(tmp_path / "n.db")
+    yield bench
+    bench.gate.set()
+    bench.writer.stop()
+    await asyncio.to_thread(bench.writer.join)
+    bench.numbers.close()
+
+
+async def test_all_that_waits_shares_one_commit(bench: Bench) -> None:
+    await bench.shut()
+    waiting = [bench.insert(number) for number in range(50)]
+    bench.gate.set()
+    assert await asyncio.gather(*waiting) == list(range(50))
+    assert bench.commits() == 2
+    assert bench.stored() == list(range(50))
+
+
+async def test_nothing_is_reported_before_its_commit(bench: Bench) -> None:
+    """Whoever sees a result sees the row, from any connection."""
+    for number in range(20):
+        await bench.insert(number)
+        assert number in bench.stored()
+
+
+async def test_one_who_fails_fails_alone(bench: Bench) -> None:
+    ends: dict[int, object] = {}
+    await bench.shut()
+    waiting = [bench.insert(number, lambda result, n=number: ends.update({n: result})) for number in (1, -2, 3, 1, 4)]
+    bench.gate.set()
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(r) for r in results] == [int, ValueError, int, StoreError, int]
+    assert bench.stored() == [1, 3, 4]
+    assert ends == {1: None, -2: None, 3: 3, 4: 4}
+
+
+@pytest.mark.parametrize("broken", ["BEGIN IMMEDIATE", "COMMIT"])
+async def test_a_broken_disk_fails_all_and_the_writer_goes_on(bench: Bench, broken: str) -> None:
+    """Each waits once, not once for every other; and nothing of it is stored."""
+    await bench.shut()
+    ends: list[object] = []
+    waiting = [bench.insert(number, ends.append) for number in range(5)]
+    bench.disk.seen.clear()
+    bench.disk.broken, bench.disk.passes = broken, int(broken == "COMMIT")  # that of the gate's own transaction
+    bench.gate.set()
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(r) for r in results] == [StoreError] * 5
+    assert all("disk I/O error" in str(r) for r in results)
+    assert ends == [None] * 5
+    assert bench.disk.seen.count("BEGIN IMMEDIATE") == 1
+    bench.disk.broken, bench.disk.passes = "", 0
+    assert await bench.insert(7) == 7
+    assert bench.stored() == [7]
+
+
+async def test_what_nobody_waits_for_any_more_is_not_begun(bench: Bench) -> None:
+    await bench.shut()
+    ends: list[object] = []
+    cancelled, wanted = bench.insert(1, ends.append), bench.insert(2, ends.append)
+    cancelled.cancel()
+    bench.gate.set()
+    await wanted
+    assert bench.stored() == [2]
+    assert ends == [None, 2]
+
+
+async def test_stopping_finishes_what_waits_and_takes_no_more(bench: Bench) -> None:
+    await bench.shut()
+    waiting = bench.insert(1)
+    bench.writer.stop()
+    ends: list[object] = []
+    with pytest.raises(StoreError, match="closed"):
+        await bench.insert(2, ends.append)
+    bench.gate.set()
+    assert await waiting == 1
+    assert ends == [None]
+    await asyncio.to_thread(bench.writer.join)
+    assert bench.stored() == [1]
+
+
+def test_a_loop_that_is_gone_does_not_stop_the_writer(tmp_path: Path) -> None:
+    """One event loop ends while its request is under way; the next one is served."""
+    bench = Bench(tmp_path / "n.db")
+
+    async def leave() -> None:
+        await bench.shut()
+        bench.insert(1)
+
+    async def stay() -> int:
+        return await bench.insert(2)
+
+    asyncio.run(leave())
+    bench.gate.set()
+    assert asyncio.run(stay()) == 2
+    bench.writer.stop()
+    bench.writer.join()
+    assert bench.stored() == [1, 2]
+    bench.numbers.close()
