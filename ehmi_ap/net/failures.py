@@ -14,6 +14,8 @@ from ehmi_ap.errors import TransportError
 E = TypeVar("E", bound=OSError)
 
 _LATER = "Ask the partner whether its system is up; sending goes on by itself."
+_HANDSHAKE = "It may want a client certificate ([web.tls] in ehmi-ap.toml), or other TLS versions and suites."
+_CUT = "Ask the partner whether its system is up, and whether it wants a client certificate; sending goes on by itself."
 _SETTINGS = "Compare the TLS versions and suites of both sides."
 
 _REFUSED_US = {
@@ -58,10 +60,7 @@ def _tls(error: ssl.SSLError, host: str) -> TransportError:
                 fix="Agree on a client certificate with the partner and name it under [web.tls] in ehmi-ap.toml.",
             )
     if reason.endswith("HANDSHAKE_FAILURE"):
-        return TransportError(
-            f"{host} broke off the TLS handshake",
-            fix="It may want a client certificate ([web.tls] in ehmi-ap.toml), or other TLS versions and suites.",
-        )
+        return TransportError(f"{host} broke off the TLS handshake", fix=_HANDSHAKE)
     if "VERSION" in reason or "PROTOCOL" in reason or "CIPHER" in reason:
         return TransportError(f"no TLS version and suite in common with {host} ({reason})", fix=_SETTINGS)
     if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"):
@@ -70,6 +69,9 @@ def _tls(error: ssl.SSLError, host: str) -> TransportError:
 
 
 def _connecting(host: str, error: Exception) -> tuple[str, str]:
+    """A connector fails with a reset only once TCP stands: the peer did not like our TLS, and did not say why."""
+    if _find(error, ConnectionResetError):
+        return f"{host} broke off the TLS handshake", _HANDSHAKE
     reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
     if _find(error, ConnectionRefusedError):
         return f"{host} refuses connections", "Check the URL's host and port, and that the partner's system is up."
@@ -100,7 +102,7 @@ _ROWS: tuple[Row, ...] = (
     ),
     (
         (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, ConnectionError),
-        lambda host, _: (f"{host} closed the connection before its answer was whole", _LATER),
+        lambda host, _: (f"{host} closed the connection before its answer was whole", _CUT),
     ),
     (
         (aiohttp.InvalidURL, ValueError),
@@ -110,15 +112,18 @@ _ROWS: tuple[Row, ...] = (
         aiohttp.ClientResponseError,
         lambda host, _: (f"{host} does not answer with HTTP", "Check the URL's port."),
     ),
-    (aiohttp.ClientOSError, lambda host, _: (f"the connection to {host} broke", _LATER)),
+    (aiohttp.ClientOSError, lambda host, _: (f"the connection to {host} broke", _CUT)),
 )
 
 
 def _find(error: BaseException | None, kind: type[E]) -> E | None:
-    """The first error of a kind among an error, what it wraps and what it came from."""
+    """The first error of a kind among an error, what it wraps and what it came from, but for aiohttp's own classes.
+
+    Those derive from the kinds too, without their attributes.
+    """
     seen = 0
     while error is not None and seen < 8:
-        if isinstance(error, kind):
+        if isinstance(error, kind) and not isinstance(error, aiohttp.ClientError):
             return error
         wrapped = getattr(error, "os_error", None) or getattr(error, "certificate_error", None)
         error = wrapped if wrapped is not None else error.__cause__ or error.__context__
