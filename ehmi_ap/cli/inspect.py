@@ -158,12 +158,19 @@ def _extract(payloads: "Iterable[Payload]", folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for number, payload in enumerate(payloads, 1):
         stem = re.sub(r"[^A-Za-z0-9@_-]+", "-", payload.content_id or "").strip("-")[:80]
-        suffix = guess_extension(payload.mime_type.partition(";")[0].strip()) or ".bin"
-        path = folder / f"{number}{f'-{stem}' if stem else ''}{suffix}"
+        path = folder / f"{number}{f'-{stem}' if stem else ''}{_suffix(payload.mime_type)}"
         with path.open("wb") as file:
             for chunk in payload.body.chunks():
                 file.write(chunk)
         note(f"wrote {path}")
+
+
+def _suffix(mime_type: str) -> str:
+    kind = mime_type.partition(";")[0].strip().lower()
+    for word in ("xml", "json"):
+        if re.search(rf"[/+]{word}$", kind):
+            return f".{word}"
+    return guess_extension(kind) or ".bin"
 
 
 def _print_canonical(findings: "Findings", uri: str) -> None:

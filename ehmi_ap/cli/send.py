@@ -108,7 +108,7 @@ def _metadata(args: argparse.Namespace) -> dict[str, Any]:
         "action": args.action,
         "message_id": args.message_id,
         "conversation_id": args.conversation_id,
-        "ref_to": args.ref_to,
+        "ref_to_message_id": args.ref_to,
         "sender": _participant(args.sender),
         "receiver": _participant(args.receiver),
     }

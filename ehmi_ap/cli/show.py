@@ -40,8 +40,8 @@ def _print(message: dict[str, Any], events: list[dict[str, Any]]) -> None:
     facts = (
         ("message", message["message_id"]),
         ("state", f"{message['state']} ({message['direction']})"),
-        ("from", _party(message["from_party"])),
-        ("to", _party(message["to_party"])),
+        ("from", message["from"]["id"]),
+        ("to", message["to"]["id"]),
         ("service", message["service"]["value"]),
         ("action", message["action"]),
         ("conversation", message["conversation_id"]),
@@ -57,10 +57,6 @@ def _print(message: dict[str, Any], events: list[dict[str, Any]]) -> None:
     print()
     for event in events:
         print(_line(event))
-
-
-def _party(party: dict[str, Any]) -> str:
-    return str(party["id"]["value"])
 
 
 def _line(event: dict[str, Any]) -> str:

@@ -55,7 +55,7 @@ def _signature(signature: Json) -> Node:
         return Node("signature   none")
     below = tuple(_reference(reference) for reference in signature["references"])
     by = f"by {signature['signer']}" if signature.get("signer") else ""
-    return Node(_words("signature  ", f"value {signature['value']},", signature.get("algorithm"), by), below)
+    return Node(_words("signature  ", f"value {signature['value']},", _short(signature.get("algorithm")), by), below)
 
 
 def _reference(reference: Json) -> Node:
@@ -67,7 +67,7 @@ def _reference(reference: Json) -> Node:
 def _encryption(encryption: Json) -> Node:
     if not encryption["present"]:
         return Node("encryption  none")
-    return Node(f"encryption  key {encryption['key']}", tuple(Node(str(word)) for word in encryption["algorithms"]))
+    return Node(f"encryption  key {encryption['key']}", tuple(Node(_short(uri)) for uri in encryption["algorithms"]))
 
 
 def _trust(trust: Json) -> Node:
@@ -91,6 +91,11 @@ def _problems(problems: Sequence[Json]) -> Node | None:
         for problem in problems
     )
     return Node(f"problems    {len(below)}", below) if below else None
+
+
+def _short(uri: str | None) -> str:
+    """An algorithm as people know it: its URI's fragment."""
+    return (uri or "").rpartition("#")[2]
 
 
 def _words(*words: object) -> str:
