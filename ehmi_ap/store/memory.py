@@ -5,7 +5,7 @@ method is a transaction as it is.
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
@@ -118,19 +118,38 @@ class MemoryStore:
         row.receipt = _resident(reply)
         return Kept(reply=reply)
 
-    async def claim(self, direction: Direction, *, now: datetime, lease: float, limit: int) -> Sequence[Job]:
+    async def claim(
+        self, direction: Direction, *, now: datetime, lease: float, limit: int, pass_over: Collection[str] = ()
+    ) -> Sequence[Job]:
         queue = self._open.queue[direction]
         jobs: list[Job] = []
+        passed: list[tuple[datetime, int]] = []
         while len(jobs) < limit and self._next(direction) is not None and queue[0][0] <= now:
-            row = self._open.rows[heappop(queue)[1]]
+            entry = heappop(queue)
+            row = self._open.rows[entry[1]]
+            if _lane(row) in pass_over:
+                passed.append(entry)
+                continue
             row.state, row.changed_at = CLAIM[row.state], now
             row.attempts += 1
             self._enqueue(row, now + timedelta(seconds=lease))
             jobs.append(_job(row))
+        for entry in passed:
+            heappush(queue, entry)
         return jobs
 
-    async def next_due(self, direction: Direction) -> datetime | None:
-        return self._next(direction)
+    async def next_due(self, direction: Direction, *, pass_over: Collection[str] = ()) -> datetime | None:
+        if not pass_over:
+            return self._next(direction)
+        rows = (self._open.rows.get(key) for _, key in self._open.queue[direction])
+        due = (row.due for row in rows if row is not None and row.due is not None and _lane(row) not in pass_over)
+        return min(due, default=None)
+
+    async def renew(self, keys: Collection[int], *, now: datetime, lease: float) -> None:
+        for key in keys:
+            row = self._open.rows.get(key)
+            if row is not None and row.state in HELD and row.due is not None:
+                self._enqueue(row, now + timedelta(seconds=lease))
 
     async def keep_signed(self, key: int, signed: Signed) -> None:
         row = self._open.rows.get(key)
@@ -329,6 +348,11 @@ def _identity(message: UserMessage, direction: Direction) -> _Identity:
 
 def _resident(wire: Wire) -> Wire:
     return replace(wire, body=MemoryBody(read_all(wire.body)))
+
+
+def _lane(row: _Row) -> str:
+    """What `pass_over` names: the partner's P-Mode, or the backend."""
+    return row.pmode if row.direction is Direction.OUTBOUND else row.backend
 
 
 def _job(row: _Row) -> Job:

@@ -40,7 +40,7 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9 = '');
 SELECT key, backend FROM message WHERE message_id = ?1 AND direction = ?2 ORDER BY key LIMIT 1;
 
 -- name: due_now
--- Oldest due first. Payloads come along only where nothing was signed yet.
+-- Oldest due first. Payloads come along only where nothing was signed yet. ?4 is a JSON list of lanes to pass over.
 SELECT m.key, m.state, m.pmode, m.backend, m.attempts + 1, m.first_at, m.last_code,
        c.header, CASE WHEN s.key IS NULL THEN c.inline END, s.meta, s.envelope, p.inline
 FROM message AS m
@@ -48,6 +48,7 @@ JOIN content AS c USING (key)
 LEFT JOIN signed AS s USING (key)
 LEFT JOIN signed_part AS p USING (key)
 WHERE m.direction = ?1 AND m.due <= ?2
+  AND CASE ?1 WHEN 'outbound' THEN m.pmode ELSE m.backend END NOT IN (SELECT value FROM json_each(?4))
 ORDER BY m.due, m.key
 LIMIT ?3;
 
@@ -56,7 +57,14 @@ LIMIT ?3;
 UPDATE message SET state = ?3, attempts = attempts + 1, changed_at = ?4, due = ?5 WHERE key = ?1 AND state = ?2;
 
 -- name: next_due
-SELECT min(due) FROM message WHERE direction = ?1 AND due IS NOT NULL;
+SELECT min(due) FROM message
+WHERE direction = ?1 AND due IS NOT NULL
+  AND CASE ?1 WHEN 'outbound' THEN pmode ELSE backend END NOT IN (SELECT value FROM json_each(?2));
+
+-- name: renew
+-- ?1 is a JSON list of keys, ?2 a JSON list of the states in which a worker is at it.
+UPDATE message SET due = ?3
+WHERE key IN (SELECT value FROM json_each(?1)) AND state IN (SELECT value FROM json_each(?2)) AND due IS NOT NULL;
 
 -- name: standing
 SELECT state, attempts, backend FROM message WHERE key = ?1;

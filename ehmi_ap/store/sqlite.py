@@ -126,14 +126,21 @@ class SqliteStore:
 
         return await self._writer.run(work, partial(self._release_unless, kept, layout))
 
-    async def claim(self, direction: Direction, *, now: datetime, lease: float, limit: int) -> Sequence[Job]:
-        until = now + timedelta(seconds=lease)
-        rows = await self._writer.run(lambda connection: claim_due(connection, direction, now, until, limit))
+    async def claim(
+        self, direction: Direction, *, now: datetime, lease: float, limit: int, pass_over: Collection[str] = ()
+    ) -> Sequence[Job]:
+        until, lanes = now + timedelta(seconds=lease), codec.encode_list(list(pass_over))
+        rows = await self._writer.run(lambda connection: claim_due(connection, direction, now, until, limit, lanes))
         return [self._job(*row) for row in rows]
 
-    async def next_due(self, direction: Direction) -> datetime | None:
-        row = await self._fetch_one("next_due", (direction.value,))
+    async def next_due(self, direction: Direction, *, pass_over: Collection[str] = ()) -> datetime | None:
+        row = await self._fetch_one("next_due", (direction.value, codec.encode_list(list(pass_over))))
         return None if row is None or row[0] is None else moment(row[0])
+
+    async def renew(self, keys: Collection[int], *, now: datetime, lease: float) -> None:
+        held = codec.encode_list([state.value for state in HELD])
+        until = micros(now + timedelta(seconds=lease))
+        await self._execute_many("renew", [(codec.encode_list(list(keys)), held, until)])
 
     async def keep_signed(self, key: int, signed: Signed) -> None:
         layout = await lay_out([part.body for part in signed.parts], self._blobs)

@@ -114,10 +114,10 @@ def insert_events(
 
 
 def claim_due(
-    connection: sqlite3.Connection, direction: Direction, now: datetime, until: datetime, limit: int
+    connection: sqlite3.Connection, direction: Direction, now: datetime, until: datetime, limit: int, pass_over: str
 ) -> list[Any]:
-    """Claim what is due; the rows of due_now without their state."""
-    rows = connection.execute(SQL["due_now"], (direction.value, micros(now), limit)).fetchall()
+    """Claim what is due, but for the lanes in the JSON list `pass_over`; the rows of due_now without their state."""
+    rows = connection.execute(SQL["due_now"], (direction.value, micros(now), limit, pass_over)).fetchall()
     times = (micros(now), micros(until))
     steps = [(key, state, CLAIM[codec.STATE[state]].value, *times) for key, state, *_ in rows]
     connection.executemany(SQL["claim"], steps)

@@ -238,6 +238,31 @@ async def test_a_lease_that_ran_out_is_claimed_again(store: Store) -> None:
     assert (stored.state, stored.attempts, stored.due) == (State.SENDING, 2, None)
 
 
+async def test_a_renewed_lease_does_not_run_out(store: Store) -> None:
+    """Nor does renewing bring back what is done."""
+    await accept(store)
+    await accept(store, message("done"))
+    first, second = await store.claim(OUT, now=NOW, lease=30, limit=2)
+    await store.settle(second.key, Happening.SETTLED, now=later(1))
+    await store.renew([first.key, second.key], now=later(20), lease=30)
+    assert await store.next_due(OUT) == later(50)
+    assert await store.claim(OUT, now=later(49), lease=30, limit=2) == []
+    assert [job.key for job in await store.claim(OUT, now=later(50), lease=30, limit=2)] == [first.key]
+
+
+async def test_a_claim_passes_over_the_busy(store: Store) -> None:
+    """Outbound by P-Mode, inbound by backend; what was passed over keeps its place."""
+    await accept(store, message("a"))
+    assert await store.claim(OUT, now=NOW, lease=30, limit=9, pass_over=["partner"]) == []
+    assert await store.next_due(OUT, pass_over=["partner"]) is None
+    assert await store.next_due(OUT, pass_over=["rest"]) == NOW
+    await keep(store)
+    assert await store.claim(IN, now=NOW, lease=30, limit=9, pass_over=["rest"]) == []
+    assert await store.next_due(IN, pass_over=["rest"]) is None
+    assert len(await store.claim(IN, now=NOW, lease=30, limit=9, pass_over=["partner"])) == 1
+    assert [job.message.message_id for job in await store.claim(OUT, now=NOW, lease=30, limit=9)] == ["a"]
+
+
 async def test_one_who_lost_his_lease_cannot_take_it_from_the_next(store: Store) -> None:
     await keep(store)
     stale = await claim_one(store, IN, lease=30)
