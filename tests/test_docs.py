@@ -1,5 +1,6 @@
 """Documents are tested: the tutorial is executed, shown output is real, the reference is what the parsers say."""
 
+import ast
 import os
 import re
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import ehmi_ap
 from tests import cli_reference
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -98,6 +100,14 @@ def test_the_readme_opens_with_the_two_commands() -> None:
     lines = [line for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if line]
     assert lines[0] == "# ehmi-ap"
     assert [line.split("#")[0].split() for line in lines[1:3]] == [["make", "demo"], ["make", "test"]]
+
+
+def test_the_readmes_library_example_is_python_and_names_what_there_is() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    code = next(body for kind, body in _FENCE.findall(text) if kind == "python")
+    compile(code, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    names = next(line for line in code.splitlines() if line.startswith("from ehmi_ap import")).split("import")[1]
+    assert {name.strip() for name in names.split(",")} <= set(ehmi_ap.__all__)
 
 
 def test_the_reference_of_the_command_line_is_what_the_parsers_say() -> None:

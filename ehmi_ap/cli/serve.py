@@ -29,15 +29,17 @@ def add(subparsers: "Subparsers") -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Listen on both ports; returns 0 after SIGTERM, SIGINT."""
+    from ehmi_ap.cli.logs import configure
     from ehmi_ap.server import run as run_server
 
     config = load_config(args.config)
+    configure(config.log)
 
     def ready(addresses: "Addresses") -> None:
-        note(f"AS4   {addresses.as4}")
-        note(f"REST  {addresses.internal}")
         if args.pid_file is not None:
             _write_whole(args.pid_file, f"{os.getpid()}\n")
+        note(f"AS4   {addresses.as4}")
+        note(f"REST  {addresses.internal}")
 
     try:
         run_server(config, ready=ready)
