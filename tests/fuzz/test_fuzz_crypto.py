@@ -165,5 +165,5 @@ def test_any_text_is_a_name_or_none(text):
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=80), st.binary(max_size=40), st.sampled_from(CIPHERS.rows))
 def test_any_bytes_fail_to_decrypt_in_one_way(data, key, cipher):
-    with pytest.raises(DecryptionFailed, match="^the message could not be decrypted$"):
+    with pytest.raises(DecryptionFailed, match=r"^the message could not be decrypted$"):
         list(xenc.decrypt(MemoryBody(data), key, cipher.uri))

@@ -1,5 +1,7 @@
 """Certificates: reading, fitness, paths (RFC 5280 section 6; as4-wire 9.30, 9.43), PKIPath."""
 
+import base64
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,6 +13,7 @@ from cryptography.x509.oid import NameOID
 from ehmi_ap.crypto import certs
 from ehmi_ap.crypto.certificate import Certificate
 from ehmi_ap.crypto.certs import Refusal, check_chain, check_fit, pkipath, to_pkipath
+from ehmi_ap.crypto.keys import load_certificates
 from ehmi_ap.errors import CertificateRefused, MalformedSecurity
 
 NOW = pki.NOW
@@ -312,3 +315,33 @@ def test_an_unsupported_kind_of_key_is_unfit():
     certificate = x509.CertificateBuilder(name, name, key.public_key(), 1, NOW, NOW + DAY).sign(key, None)
 
     assert refusal(lambda: Certificate.from_x509(certificate)) is Refusal.UNFIT
+
+
+def test_the_signature_of_an_anchor_is_not_asked_for():
+    """A SHA-1 signed root is trusted because it is configured, not because of its signature on itself."""
+    cert = x509.load_pem_x509_certificate((pki.KEYS / "sha1-root.crt.pem").read_bytes())
+    root = pki.Identity(pki.private_key("ca"), cert)
+
+    assert cert.signature_hash_algorithm.name == "sha1"
+    assert chain(pki.make_leaf(root), anchor=root)[-1] == of(root)
+
+
+def test_the_smp_certificates_of_peppol_stand_below_their_cas(shared_data):
+    folder = shared_data / "smp/peppol"
+    anchors = [load_certificates(file.read_bytes())[0] for file in sorted((folder / "ca").glob("*.cer"))]
+    for file in ("valid-sha1-exc-c14n.xml", "vefa/busdox-servicemetadata-9908-98765432.xml"):
+        token = re.search(rb"<(\w+:)?X509Certificate>([^<]+)<", (folder / file).read_bytes())[2]
+        signer = Certificate.from_der(base64.b64decode(token))
+        path = check_chain(signer, intermediates=[], anchors=anchors, at=signer.not_after)
+
+        assert path[1] in anchors
+        assert check_fit(signer, "sign", signer.not_after) is None
+
+
+def test_the_wss4j_sender_may_not_sign(shared_data):
+    """Its KeyUsage is keyEncipherment only: the cryptography of its messages holds, their policy does not (10.1)."""
+    folder = shared_data / "as4/wss4j/keys"
+    sender, anchor = (Certificate.from_pem((folder / f"{name}.pem").read_bytes()) for name in ("rsa-sender.crt", "ca"))
+
+    assert check_chain(sender, intermediates=[], anchors=[anchor], at=NOW) == (sender, anchor)
+    assert refusal(lambda: check_fit(sender, "sign", NOW)) is Refusal.UNFIT
