@@ -53,7 +53,8 @@ Bodies = Callable[[Place], Body]
 
 def micros(moment: datetime) -> int:
     """A moment as a number of a row."""
-    return round(moment.timestamp() * 1_000_000)
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def moment(number: int) -> datetime:

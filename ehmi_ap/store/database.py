@@ -33,7 +33,7 @@ _SETTINGS = (  # of each connection
 def load_queries() -> dict[str, str]:
     """The queries of queries.sql by name."""
     queries: dict[str, str] = {}
-    for block in _text("queries.sql").split("-- name: ")[1:]:
+    for block in _text("queries.sql").split("\n-- name: ")[1:]:
         name, _, sql = block.partition("\n")
         lines = [line for line in sql.splitlines() if line and not line.startswith("--")]
         queries[name.strip()] = "\n".join(lines).removesuffix(";")

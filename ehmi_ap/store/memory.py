@@ -15,7 +15,7 @@ from ehmi_ap.errors import NotFound, StoreError, SubmissionConflict
 from ehmi_ap.lifecycle import Happening, State
 from ehmi_ap.model import DeliveryEvent, Direction, MessageId, Signed, UserMessage, Wire
 from ehmi_ap.ports import Job, Kept, Query, Sent, Stored, party_key
-from ehmi_ap.store.rules import CLAIM, FINAL, HELD, backend_of, direction_of, end_entity, next_state, partner
+from ehmi_ap.store.rules import CLAIM, FINAL, HELD, backend_of, direction_of, end_entity, lane_of, next_state, partner
 
 
 class MemoryBlobs:
@@ -127,7 +127,7 @@ class MemoryStore:
         while len(jobs) < limit and self._next(direction) is not None and queue[0][0] <= now:
             entry = heappop(queue)
             row = self._open.rows[entry[1]]
-            if _lane(row) in pass_over:
+            if lane_of(direction, row.pmode, row.backend) in pass_over:
                 passed.append(entry)
                 continue
             row.state, row.changed_at = CLAIM[row.state], now
@@ -142,8 +142,8 @@ class MemoryStore:
         if not pass_over:
             return self._next(direction)
         rows = (self._open.rows.get(key) for _, key in self._open.queue[direction])
-        due = (row.due for row in rows if row is not None and row.due is not None and _lane(row) not in pass_over)
-        return min(due, default=None)
+        others = (row for row in rows if row and lane_of(direction, row.pmode, row.backend) not in pass_over)
+        return min((row.due for row in others if row.due is not None), default=None)
 
     async def renew(self, keys: Collection[int], *, now: datetime, lease: float) -> None:
         for key in keys:
@@ -206,8 +206,9 @@ class MemoryStore:
         )
 
     async def find(self, query: Query) -> Sequence[Stored]:
-        newest = (row for row in reversed(self._open.rows.values()) if _matches(row, query))
-        return [_stored(row) for row, _ in zip(newest, range(query.limit), strict=False)]
+        rows = self._open.rows.values()
+        found = (row for row in (rows if query.oldest_first else reversed(rows)) if _matches(row, query))
+        return [_stored(row) for row in itertools.islice(found, query.limit)]
 
     async def get(self, key: int) -> Stored | None:
         row = self._open.rows.get(key)
@@ -350,11 +351,6 @@ def _resident(wire: Wire) -> Wire:
     return replace(wire, body=MemoryBody(read_all(wire.body)))
 
 
-def _lane(row: _Row) -> str:
-    """What `pass_over` names: the partner's P-Mode, or the backend."""
-    return row.pmode if row.direction is Direction.OUTBOUND else row.backend
-
-
 def _job(row: _Row) -> Job:
     return Job(
         key=row.key,
@@ -404,7 +400,7 @@ _MATCHERS: tuple[tuple[Callable[[Query], object], Callable[[_Row, Query], bool]]
     (lambda q: q.conversation_id, lambda r, q: r.message.conversation_id == q.conversation_id),
     (lambda q: q.backend, lambda r, q: r.backend == q.backend),
     (lambda q: q.since, lambda r, q: q.since is not None and r.created_at >= q.since),
-    (lambda q: q.after, lambda r, q: q.after is not None and r.key < q.after),
+    (lambda q: q.after, lambda r, q: q.after is not None and r.key != q.after and (r.key > q.after) is q.oldest_first),
 )
 
 

@@ -2,9 +2,9 @@
 
 -- name: insert_message
 -- Nothing is returned where the duplicate key exists.
-INSERT INTO message (direction, state, message_id, sender, fingerprint, pmode, backend, partner, original_sender,
+INSERT INTO message (direction, state, message_id, sender, fingerprint, pmode, backend, lane, partner, original_sender,
                      final_recipient, conversation_id, fetched, created_at, first_at, changed_at, due)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?13, ?14)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14, ?14, ?15)
 ON CONFLICT (message_id, direction, sender) DO NOTHING;
 
 -- name: first_kept
@@ -40,15 +40,25 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9 = '');
 SELECT key, backend FROM message WHERE message_id = ?1 AND direction = ?2 ORDER BY key LIMIT 1;
 
 -- name: due_now
--- Oldest due first. Payloads come along only where nothing was signed yet. ?4 is a JSON list of lanes to pass over.
+-- Oldest due first, ?3 at most, but for the lanes in the JSON list ?4: the first few of each lane, then the first of
+-- those. Payloads come along only where nothing was signed yet.
+WITH RECURSIVE lane (name) AS (
+    SELECT min(lane) FROM message WHERE direction = ?1 AND due IS NOT NULL
+    UNION ALL
+    SELECT (SELECT min(m.lane) FROM message AS m WHERE m.direction = ?1 AND m.lane > lane.name AND m.due IS NOT NULL)
+    FROM lane WHERE lane.name IS NOT NULL
+)
 SELECT m.key, m.state, m.pmode, m.backend, m.attempts + 1, m.first_at, m.last_code,
        c.header, CASE WHEN s.key IS NULL THEN c.inline END, s.meta, s.envelope, p.inline
-FROM message AS m
+FROM lane
+CROSS JOIN message AS m ON m.key IN (
+    SELECT w.key FROM message AS w
+    WHERE w.direction = ?1 AND w.lane = lane.name AND w.due <= ?2
+    ORDER BY w.due, w.key LIMIT ?3)
 JOIN content AS c USING (key)
 LEFT JOIN signed AS s USING (key)
 LEFT JOIN signed_part AS p USING (key)
-WHERE m.direction = ?1 AND m.due <= ?2
-  AND CASE ?1 WHEN 'outbound' THEN m.pmode ELSE m.backend END NOT IN (SELECT value FROM json_each(?4))
+WHERE lane.name NOT IN (SELECT value FROM json_each(?4))
 ORDER BY m.due, m.key
 LIMIT ?3;
 
@@ -57,9 +67,16 @@ LIMIT ?3;
 UPDATE message SET state = ?3, attempts = attempts + 1, changed_at = ?4, due = ?5 WHERE key = ?1 AND state = ?2;
 
 -- name: next_due
-SELECT min(due) FROM message
-WHERE direction = ?1 AND due IS NOT NULL
-  AND CASE ?1 WHEN 'outbound' THEN pmode ELSE backend END NOT IN (SELECT value FROM json_each(?2));
+-- But for the lanes in the JSON list ?2.
+WITH RECURSIVE lane (name) AS (
+    SELECT min(lane) FROM message WHERE direction = ?1 AND due IS NOT NULL
+    UNION ALL
+    SELECT (SELECT min(m.lane) FROM message AS m WHERE m.direction = ?1 AND m.lane > lane.name AND m.due IS NOT NULL)
+    FROM lane WHERE lane.name IS NOT NULL
+)
+SELECT min((SELECT min(m.due) FROM message AS m WHERE m.direction = ?1 AND m.lane = lane.name AND m.due IS NOT NULL))
+FROM lane
+WHERE lane.name NOT IN (SELECT value FROM json_each(?2));
 
 -- name: renew
 -- ?1 is a JSON list of keys, ?2 a JSON list of the states in which a worker is at it.
@@ -95,14 +112,14 @@ LEFT JOIN signed AS s USING (key)
 WHERE m.message_id = ?1 AND m.direction = ?2 AND m.sender = '';
 
 -- name: stored
--- {where} is made of the conditions in sqlite.py, one per filter that is given.
+-- {where} is made of the conditions in statements.py, one per filter that is given; {order} is DESC or ASC.
 SELECT m.key, m.direction, m.state, m.pmode, m.backend, m.attempts, m.first_at, m.changed_at, m.due,
        r.key IS NOT NULL, m.payloads_kept, m.last_code, m.last_detail, c.header
 FROM message AS m
 JOIN content AS c USING (key)
 LEFT JOIN receipt AS r USING (key)
 WHERE {where}
-ORDER BY m.key DESC
+ORDER BY m.key {order}
 LIMIT :limit;
 
 -- name: inline_bytes

@@ -53,6 +53,11 @@ def partner(message: UserMessage, direction: Direction) -> str:
     return (message.to if direction is Direction.OUTBOUND else message.from_).id.value
 
 
+def lane_of(direction: Direction, pmode: str, backend: str) -> str:
+    """What `pass_over` of claim() names: the partner's P-Mode, or the backend."""
+    return pmode if direction is Direction.OUTBOUND else backend
+
+
 def end_entity(properties: tuple[Property, ...], name: str) -> str | None:
     """The value of originalSender or finalRecipient, if the message names it."""
     return next((item.value for item in properties if item.name == name), None)

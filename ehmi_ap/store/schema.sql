@@ -10,6 +10,7 @@ CREATE TABLE message (
     fingerprint     BLOB NOT NULL,
     pmode           TEXT NOT NULL,
     backend         TEXT NOT NULL,
+    lane            TEXT NOT NULL,              -- outbound: the P-Mode, inbound: the backend (Store.claim, pass_over)
     partner         TEXT NOT NULL,
     original_sender TEXT,
     final_recipient TEXT,
@@ -27,7 +28,8 @@ CREATE TABLE message (
 
 -- The duplicate key (AS4 1.0 section 3.2): two partners may use one MessageId, and we may send to ourselves.
 CREATE UNIQUE INDEX message_identity ON message (message_id, direction, sender);
-CREATE INDEX message_queue ON message (direction, due) WHERE due IS NOT NULL;
+-- By lane first, so that passing over a lane costs one look, however much waits in it.
+CREATE INDEX message_queue ON message (direction, lane, due) WHERE due IS NOT NULL;
 CREATE INDEX message_state ON message (state);
 -- No index by conversation or party: each would cost every message a page; lists that filter by them read the rows.
 

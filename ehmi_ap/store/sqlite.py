@@ -211,7 +211,7 @@ class SqliteStore:
         )
 
     async def find(self, query: Query) -> Sequence[Stored]:
-        return await self._stored(filter_values(query), query.limit)
+        return await self._stored(filter_values(query), query.limit, "ASC" if query.oldest_first else "DESC")
 
     async def get(self, key: int) -> Stored | None:
         found = await self._stored({"key": key}, 1)
@@ -276,9 +276,9 @@ class SqliteStore:
 
         await self._writer.run(work)
 
-    async def _stored(self, values: dict[str, object], limit: int) -> list[Stored]:
+    async def _stored(self, values: dict[str, object], limit: int, order: str = "DESC") -> list[Stored]:
         where = " AND ".join(FILTERS[name] for name in values) or "1"
-        sql = SQL["stored"].format(where=where)
+        sql = SQL["stored"].format(where=where, order=order)
         rows = await self._readers.run(lambda c: c.execute(sql, {**values, "limit": limit}).fetchall())
         return [self._stored_row(*row) for row in rows]
 

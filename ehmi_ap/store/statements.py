@@ -17,7 +17,7 @@ from ehmi_ap.store import codec
 from ehmi_ap.store.codec import micros
 from ehmi_ap.store.database import load_queries
 from ehmi_ap.store.layout import Layout
-from ehmi_ap.store.rules import CLAIM, FINAL, backend_of, end_entity, next_state, partner
+from ehmi_ap.store.rules import CLAIM, FINAL, backend_of, end_entity, lane_of, next_state, partner
 
 SQL = load_queries()
 
@@ -47,7 +47,8 @@ FILTERS: Mapping[str, str] = {
     "conversation_id": "m.conversation_id = :conversation_id",
     "backend": "m.backend = :backend",
     "since": "m.created_at >= :since",
-    "after": "m.key < :after",
+    "before_key": "m.key < :before_key",
+    "after_key": "m.key > :after_key",
 }
 
 
@@ -72,6 +73,7 @@ def message_row(
         fingerprint,
         pmode,
         backend,
+        lane_of(direction, pmode, backend),
         partner(message, direction),
         end_entity(message.properties, "originalSender"),
         end_entity(message.properties, "finalRecipient"),
@@ -176,7 +178,7 @@ def filter_values(query: Query) -> dict[str, object]:
         "conversation_id": query.conversation_id,
         "backend": query.backend,
         "since": micros(query.since) if query.since else None,
-        "after": query.after,
+        "after_key" if query.oldest_first else "before_key": query.after,
     }
     if len(query.states) == 1:
         values["state"] = query.states[0].value  # an equality keeps the order of the index

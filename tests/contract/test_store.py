@@ -263,6 +263,24 @@ async def test_a_claim_passes_over_the_busy(store: Store) -> None:
     assert [job.message.message_id for job in await store.claim(OUT, now=NOW, lease=30, limit=9)] == ["a"]
 
 
+async def test_all_lanes_share_one_order(store: Store) -> None:
+    """Oldest due first whoever it is for; a lane that is passed over holds up nobody, a limit is for all together."""
+    for number, lane in enumerate("bbaacbca"):
+        await accept(store, message(f"{number}"), pmode=lane, events=[event(at=later(number))])
+
+    async def claimed(limit: int, *pass_over: str) -> str:
+        jobs = await store.claim(OUT, now=later(6), lease=600, limit=limit, pass_over=pass_over)
+        return "".join(job.message.message_id for job in jobs)
+
+    assert await store.next_due(OUT, pass_over=["b"]) == later(2)
+    assert await claimed(3, "b", "unknown") == "234"
+    assert await store.next_due(OUT, pass_over=["b"]) == later(6)
+    assert await claimed(2, "a", "b", "c") == ""
+    assert await claimed(3) == "015"
+    assert await claimed(9) == "6"
+    assert await store.next_due(OUT) == later(7)
+
+
 async def test_one_who_lost_his_lease_cannot_take_it_from_the_next(store: Store) -> None:
     await keep(store)
     stale = await claim_one(store, IN, lease=30)
@@ -553,6 +571,9 @@ async def test_pages_go_on_where_the_last_one_ended(store: Store) -> None:
     page = await store.find(Query(limit=3))
     rest = await store.find(Query(limit=9, after=page[-1].key))
     assert [s.message.message_id for s in (*page, *rest)] == list("6543210")
+    page = await store.find(Query(limit=3, oldest_first=True))
+    rest = await store.find(Query(limit=9, oldest_first=True, after=page[-1].key))
+    assert [s.message.message_id for s in (*page, *rest)] == list("0123456")
 
 
 async def test_counts(store: Store) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import re
 import sqlite3
 import stat
 from collections.abc import AsyncIterator
@@ -252,8 +253,8 @@ async def test_an_id_is_found_by_its_index(store: SqliteStore) -> None:
     connection = store._writer._connection
     hot = {
         "first_kept": ("m", "inbound", "s"),
-        "due_now": ("outbound", 1, 1),
-        "next_due": ("outbound",),
+        "due_now": ("outbound", 1, 1, "[]"),
+        "next_due": ("outbound", "[]"),
         "standing": (1,),
         "sent": ("m", "outbound"),
         "subject": ("m", "outbound"),
@@ -263,7 +264,7 @@ async def test_an_id_is_found_by_its_index(store: SqliteStore) -> None:
     }
     for name, values in hot.items():
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {SQL[name]}", values)]
-        full = [step for step in plan if step.startswith("SCAN") and "INDEX" not in step]
+        full = [step for step in plan if re.match(r"SCAN (message|m|w|content|c|event|signed|s|p)\b(?!.*INDEX)", step)]
         assert (name, full) == (name, [])
 
 
