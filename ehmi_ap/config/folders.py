@@ -30,10 +30,11 @@ PModeTables = dict[str, Mapping[str, Any]]
 CertificateFiles = dict[str, bytes]
 
 
-def load_agreements(config: Config) -> Agreements:
-    """Keys, trust/*.pem and pmodes/*.toml. Raises ConfigError with all findings."""
+def load_agreements(config: Config, *, now: datetime | None = None) -> Agreements:
+    """Keys, trust/*.pem and pmodes/*.toml, judged at `now` (None: now). Raises ConfigError with all findings."""
     findings: list[str] = []
-    return _agreements(config, _pmode_tables(config, findings), _certificate_files(config, findings), findings)
+    certificates = _certificate_files(config, findings)
+    return _agreements(config, _pmode_tables(config, findings), certificates, findings, now=now)
 
 
 def put_pmode(config: Config, name: str, table: Mapping[str, object]) -> Agreements:
@@ -88,19 +89,25 @@ def delete_certificate(config: Config, name: str) -> Agreements:
     return agreements
 
 
-def _agreements(config: Config, tables_: PModeTables, files: CertificateFiles, findings: list[str]) -> Agreements:
+def _agreements(
+    config: Config,
+    tables_: PModeTables,
+    files: CertificateFiles,
+    findings: list[str],
+    *,
+    now: datetime | None = None,
+) -> Agreements:
     """The whole, from what the folders hold or would hold. `findings` is what reading them came to already."""
     keys = _keys(config, findings)
     certificates = dict(_certificates(files, findings))
     pmodes = tuple(_parsed(config, tables_, findings))
-    now = datetime.now(UTC)
     judgement = judge(
         pmodes=pmodes,
         certificates=certificates,
         keys=keys,
         backends=tuple(config.backends),
         insecure_http=config.web.insecure_http,
-        now=now,
+        now=now or datetime.now(UTC),
     )
     findings += judgement.mistakes
     if findings or keys is None:

@@ -1,0 +1,377 @@
+"""ehmi-ap.toml, trust/ and pmodes/: what is read, what is refused and with which words, and that nothing is half written."""
+
+import dataclasses
+import os
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pki
+import pytest
+from conftest import TestPki
+
+from ehmi_ap import config as room
+from ehmi_ap.config import Config, Secret, load_agreements
+from ehmi_ap.errors import ConfigError, NotFound
+from ehmi_ap.model import PartyId
+
+MINIMAL = """
+domain = "ap.example.org"
+party = { id = "our-ap" }
+
+[as4]
+public_url = "https://ap.example.org/as4"
+tls = { certificate = "keys/tls.pem" }
+
+[keys.signing]
+file = "keys/signing.pem"
+
+[backends.msh]
+kind = "rest"
+token = { file = "tokens/msh" }
+"""
+PMODE = {
+    "partner": "partner-ap",
+    "url": "https://ap.partner.example/as4",
+    "certificate": "partner",
+    "service": "urn:example:service",
+    "actions": ["urn:example:action"],
+}
+
+Home = Callable[..., Path]
+
+
+@pytest.fixture
+def home(tmp_path: Path, test_pki: TestPki) -> Home:
+    """Writes a whole configuration around `text`, the ehmi-ap.toml."""
+
+    def write(text: str = MINIMAL) -> Path:
+        for folder in ("keys", "tokens", "trust", "pmodes"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / "keys" / "tls.pem").write_bytes(test_pki.sender.key_pem + test_pki.sender.pem)
+        (tmp_path / "keys" / "signing.pem").write_bytes(test_pki.sender.key_pem + test_pki.sender.pem)
+        (tmp_path / "tokens" / "msh").write_text("s3cret\nnot this line\n")
+        (tmp_path / "trust" / "partner.pem").write_bytes(test_pki.receiver.pem)
+        for path in (*(tmp_path / "keys").iterdir(), *(tmp_path / "tokens").iterdir()):
+            path.chmod(0o600)
+        path = tmp_path / "ehmi-ap.toml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def findings(path: Path) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as refused:
+        Config.load(path)
+    return refused.value.findings
+
+
+def changed(text: str, old: str, new: str) -> str:
+    assert old in text
+    return text.replace(old, new)
+
+
+class TestLoad:
+    def test_minimal(self, home: Home, tmp_path: Path) -> None:
+        config = Config.load(home())
+        assert config.home == tmp_path
+        assert config.party == PartyId("our-ap", room.UNREGISTERED)
+        assert config.keys.signing.file == tmp_path / "keys" / "signing.pem"
+        assert config.as4.tls is not None
+        assert config.as4.tls.versions == ("1.2", "1.3")
+        assert config.backends["msh"].token is not None
+        assert config.backends["msh"].token.read() == "s3cret"
+        assert config.backend_of(None) == "msh"
+
+    def test_safe_defaults(self, home: Home) -> None:
+        """No default opens anything: no plain HTTP, no administrator, REST on this machine only."""
+        config = Config.load(home())
+        assert not any(part.insecure_http for part in (config.as4, config.internal, config.web))
+        assert config.internal.admin_token is None
+        assert config.internal.host == "127.0.0.1"
+        assert config.retention.message_days >= 30  # the duplicate key lives as long (design decision 22)
+
+    def test_absolute_paths_stay(self, home: Home, tmp_path: Path) -> None:
+        text = changed(MINIMAL, "public_url", 'path = "/as4"\npublic_url').replace(
+            "\n[as4]", f'\nstore = "{tmp_path}/x"\n[as4]'
+        )
+        assert Config.load(home(text)).store == tmp_path / "x"
+
+    def test_options_of_a_backend(self, home: Home) -> None:
+        text = MINIMAL + '\n[backends.files]\nkind = "directory"\npath = "exchange"\npoll = 0.5\n'
+        config = Config.load(home(changed(text, "\n[as4]", '\ndefault_backend = "msh"\n[as4]')))
+        assert config.backends["files"].options == {"path": "exchange", "poll": 0.5}
+
+    def test_no_secret_in_a_repr(self, home: Home) -> None:
+        config = Config.load(home())
+        assert config.backends["msh"].token is not None
+        assert "s3cret" not in repr(config)
+        assert "s3cret" not in repr(Secret(value="s3cret"))
+
+    def test_every_value_is_frozen(self, home: Home) -> None:
+        config = Config.load(home())
+        for value in (config, config.as4, config.keys, config.web.tls):
+            name = dataclasses.fields(value)[0].name
+            with pytest.raises(dataclasses.FrozenInstanceError):
+                setattr(value, name, "x")
+
+
+class TestMistakes:
+    def test_all_at_once(self, home: Home) -> None:
+        text = changed(MINIMAL, 'domain = "ap.example.org"', 'domian = "ap.example.org"')
+        text = changed(text, 'public_url = "https://ap.example.org/as4"', 'port = "8443"')
+        text += '\n[workers]\nsend = 0\n[log]\nlevel = "loud"\n[web.tls]\nversions = ["1.0"]\n'
+        assert sorted(findings(home(text))) == [
+            "ehmi-ap.toml: [as4] port: has to be a whole number, without quotes",
+            "ehmi-ap.toml: [as4] public_url: is missing; add it",
+            "ehmi-ap.toml: [log] level: has to be one of 'debug', 'info', 'warning' or 'error'",
+            "ehmi-ap.toml: [web.tls] versions #1: has to be one of '1.2' or '1.3'",
+            "ehmi-ap.toml: [workers] send: has to be at least 1",
+            "ehmi-ap.toml: domain: is missing; add it",
+            "ehmi-ap.toml: domian: is not a setting; did you mean `domain`?",
+        ]
+
+    @pytest.mark.parametrize(
+        ("old", "new", "expected"),
+        [
+            ('tls = { certificate = "keys/tls.pem" }', "", "[as4] tls: is missing"),
+            ('tls = { certificate = "keys/tls.pem" }', "tls = {}", "[as4.tls] certificate: is missing"),
+            ("https://ap.example.org/as4", "http://ap.example.org/as4", "[as4] public_url: has to begin with https"),
+            ("keys/tls.pem", "keys/none.pem", "[as4.tls] certificate: there is no file"),
+            ("keys/signing.pem", "keys/none.pem", "[keys.signing] file: there is no file"),
+            ("tokens/msh", "tokens/none", "[backends.msh] token: "),
+            ('{ file = "tokens/msh" }', '{ value = "s3cret" }', "[backends.msh] token: secrets do not stand"),
+            ('{ file = "tokens/msh" }', "{}", "[backends.msh] token: name either"),
+            ('{ file = "tokens/msh" }', '{ file = "tokens/msh", env = "X" }', "[backends.msh] token: name either"),
+            ('{ file = "tokens/msh" }', '{ env = "EHMI_AP_NOT_SET" }', "the environment variable EHMI_AP_NOT_SET"),
+            ("[as4]", 'default_backend = "x"\n[as4]', "default_backend: there is no [backends.x]"),
+            ("[as4]", 'home = "x"\n[as4]', "home: is the folder of this file"),
+            ("[as4]", 'checks = { "V-9" = "warn" }\n[as4]', "[checks] V-9: is not a rule of any profile"),
+            ("[as4]", 'internal = { host = "0.0.0.0" }\n[as4]', "[internal] tls: is missing"),
+            ("[as4]", "retention = { payload_days = 365 }\n[as4]", "[retention] message_days: has to be at least"),
+            ("[as4]", "retention = { message_days = 7 }\n[as4]", "[retention] message_days: has to be at least 30"),
+            ('id = "our-ap"', 'type = "x"', "[party] id: is missing"),
+            ('id = "our-ap"', 'id = "our-ap", typ = "x"', "[party] typ: is not a setting; did you mean `type`?"),
+            ('"ap.example.org"', '"ap example"', "domain: has to be a host name"),
+        ],
+    )
+    def test_one(self, home: Home, old: str, new: str, expected: str) -> None:
+        found = findings(home(changed(MINIMAL, old, new)))
+        assert len(found) == 1, found
+        assert found[0].startswith("ehmi-ap.toml: ")
+        assert expected in found[0]
+        assert "s3cret" not in found[0]
+
+    def test_two_backends_need_a_default_and_tokens_of_their_own(self, home: Home) -> None:
+        found = findings(home(MINIMAL + '\n[backends.b]\nkind = "rest"\ntoken = { file = "tokens/msh" }\n'))
+        assert [text.split(": ")[1] for text in found] == ["default_backend", "[backends.b] token"]
+
+    def test_no_file(self, tmp_path: Path) -> None:
+        assert "ehmi-ap init" in findings(tmp_path / "ehmi-ap.toml")[0]
+
+    def test_no_toml(self, home: Home) -> None:
+        assert findings(home("a = = b")) == ("ehmi-ap.toml: is not TOML: Invalid value (at line 1, column 5)",)
+
+    def test_not_utf8(self, tmp_path: Path) -> None:
+        (tmp_path / "ehmi-ap.toml").write_bytes(b'domain = "\xff"')
+        assert "it is not UTF-8" in findings(tmp_path / "ehmi-ap.toml")[0]
+
+    def test_plain_http_has_to_be_written(self, home: Home) -> None:
+        text = changed(MINIMAL, 'tls = { certificate = "keys/tls.pem" }', "insecure_http = true")
+        config = Config.load(home(changed(text, "https://ap", "http://ap")))
+        assert config.as4.tls is None
+
+
+class TestAgreements:
+    def config(self, home: Home, pmode: dict[str, object] | None = None) -> Config:
+        config = Config.load(home())
+        room.put_pmode(config, "partner", {**PMODE, **(pmode or {})})
+        return config
+
+    def test_whole(self, home: Home, test_pki: TestPki) -> None:
+        agreements = load_agreements(self.config(home), now=pki.NOW)
+        [pmode] = agreements.pmodes
+        assert (pmode.name, pmode.us.value) == ("partner", "our-ap")
+        assert pmode.partner == PartyId("partner-ap", room.UNREGISTERED)
+        assert agreements.keys.signing.certificate.der == test_pki.sender.der
+        assert agreements.keys.decryption == (agreements.keys.signing,)
+        assert agreements.trust.certificate("partner").der == test_pki.receiver.der
+        assert (agreements.lapsed, agreements.warnings) == ((), ())
+
+    def test_pkcs12_with_a_password(self, home: Home, tmp_path: Path, test_pki: TestPki) -> None:
+        text = changed(MINIMAL, "keys/signing.pem", "keys/signing.p12")
+        text = changed(text, "\n[backends", 'password = { env = "EHMI_AP_TEST_PASSWORD" }\n[backends')
+        path = home()
+        (tmp_path / "keys" / "signing.p12").write_bytes(test_pki.receiver.p12("open"))
+        (tmp_path / "keys" / "signing.p12").chmod(0o600)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("EHMI_AP_TEST_PASSWORD", "open")
+            path.write_text(text)
+            keys = load_agreements(Config.load(path), now=pki.NOW).keys
+        assert keys.signing.certificate.der == test_pki.receiver.der
+
+    def test_key_and_certificate_in_two_files(self, home: Home, tmp_path: Path, test_pki: TestPki) -> None:
+        text = changed(MINIMAL, 'file = "keys/signing.pem"', 'file = "keys/k"\ncertificate = "keys/c"')
+        home()
+        (tmp_path / "keys" / "k").write_bytes(test_pki.sender.key_pem)
+        (tmp_path / "keys" / "c").write_bytes(test_pki.sender.pem)
+        assert load_agreements(Config.load(home(text)), now=pki.NOW).keys.signing.certificate.common_name == "sender"
+        (tmp_path / "keys" / "c").write_bytes(test_pki.receiver.pem)
+        with pytest.raises(ConfigError, match="belongs to it"):
+            load_agreements(Config.load(home(text)), now=pki.NOW)
+
+    def test_roll_over(self, home: Home, tmp_path: Path, test_pki: TestPki) -> None:
+        """Two certificates under one name: the newer one encrypts, from when it is valid."""
+        later = pki.make_leaf(test_pki.issuing, "receiver", key="c", not_before=pki.NOW + timedelta(days=5))
+        config = self.config(home)
+        (tmp_path / "trust" / "partner.pem").write_bytes(test_pki.receiver.pem + later.pem)
+        agreements = load_agreements(config, now=pki.NOW)
+        [pmode] = agreements.pmodes
+        assert agreements.lapsed == ()
+        now, then = (agreements.recipient(pmode, pki.NOW + timedelta(days=days)) for days in (0, 6))
+        assert now is not None
+        assert then is not None
+        assert (now.der, then.der) == (test_pki.receiver.der, later.der)
+
+    def test_every_mistake_at_once(self, home: Home, tmp_path: Path, test_pki: TestPki) -> None:
+        config = self.config(home)
+        (tmp_path / "keys" / "signing.pem").write_bytes(b"nothing")
+        (tmp_path / "trust" / "broken.pem").write_bytes(b"nothing")
+        (tmp_path / "pmodes" / "broken.toml").write_text("a = = b")
+        (tmp_path / "pmodes" / "wrong.toml").write_text('partner = "x"\nserviec = "y"\n')
+        (tmp_path / "pmodes" / "other.toml").write_text(
+            'partner = "x"\nservice = "s"\nactions = "a"\ncertificate = "nobody"\nbackend = "none"\n'
+            'url = "http://x"\nsecurity = { sign = "rsa-sha1" }\n'
+        )
+        with pytest.raises(ConfigError) as refused:
+            load_agreements(config, now=pki.NOW)
+        assert sorted(": ".join(re.split("[:;] ", text)[:2]) for text in refused.value.findings) == [
+            "[keys.signing]: signing.pem",
+            "pmodes/broken.toml: is not TOML",
+            "pmodes/other.toml: [security] sign",
+            "pmodes/other.toml: backend",
+            "pmodes/other.toml: certificate",
+            "pmodes/other.toml: url",
+            "pmodes/wrong.toml: actions",
+            "pmodes/wrong.toml: service",
+            "pmodes/wrong.toml: serviec",
+            "trust/broken.pem: not a certificate that can be read",
+        ]
+
+    @pytest.mark.parametrize(
+        ("key", "usage", "expected"),
+        [
+            ("rsa1024-a", pki.BOTH, "too short"),
+            ("rsa8192-a", pki.BOTH, "longer than 4096"),
+            ("b", ("digital_signature",), "does not allow encryption"),
+            ("b", ("key_encipherment",), "does not allow signatures"),
+        ],
+    )
+    def test_unfit_certificate(
+        self, home: Home, tmp_path: Path, test_pki: TestPki, key: str, usage: tuple[str, ...], expected: str
+    ) -> None:
+        config = self.config(home)
+        unfit = pki.make_leaf(test_pki.issuing, "receiver", key=key, key_usage=usage)
+        (tmp_path / "trust" / "partner.pem").write_bytes(unfit.pem)
+        with pytest.raises(ConfigError) as refused:
+            load_agreements(config, now=pki.NOW)
+        assert refused.value.findings[0].startswith("trust/partner.pem: cannot be used to ")
+        assert expected in str(refused.value)
+
+    @pytest.mark.parametrize("years", [-2, 12])
+    def test_a_lapsed_certificate_does_not_stop_the_others(self, home: Home, years: int) -> None:
+        agreements = load_agreements(self.config(home), now=pki.NOW + years * pki.YEAR)
+        assert [text.split(":")[0] for text in agreements.lapsed] == [
+            "[keys.signing] certificate",
+            "[keys] decryption certificate",
+            "trust/partner.pem",
+            "trust/partner.pem",
+        ]
+
+    def test_a_certificate_that_ends_soon_is_a_warning(self, home: Home) -> None:
+        agreements = load_agreements(self.config(home), now=pki.NOW + 10 * pki.YEAR - timedelta(days=3))
+        assert agreements.lapsed == ()
+        assert any("trust/partner.pem" in text and "ask for the next one" in text for text in agreements.warnings)
+
+    def test_two_pmodes_for_the_same_messages(self, home: Home) -> None:
+        config = self.config(home)
+        with pytest.raises(ConfigError, match=r"pmodes/twin.toml: matches the same messages as pmodes/partner.toml"):
+            room.put_pmode(config, "twin", {**PMODE, "actions": ["other", PMODE["actions"][0]]})
+        room.put_pmode(config, "twin", {**PMODE, "agreement": "another"})
+
+    def test_open_permissions_are_a_warning(self, home: Home, tmp_path: Path) -> None:
+        config = self.config(home)
+        (tmp_path / "keys" / "signing.pem").chmod(0o644)
+        [warning] = load_agreements(config, now=pki.NOW).warnings
+        assert warning.startswith("signing.pem: others on this machine may read it; `chmod 600")
+
+    def test_no_certificate_to_encrypt_for_is_a_warning(self, home: Home) -> None:
+        config = self.config(home, {"certificate": None, "trust": ["partner"], "party_binding": "subject-cn"})
+        [warning] = load_agreements(config, now=pki.NOW).warnings
+        assert "nothing can be sent until it is named" in warning
+
+    def test_missing_folders(self, home: Home, tmp_path: Path) -> None:
+        config = Config.load(home())
+        (tmp_path / "pmodes").rmdir()
+        with pytest.raises(ConfigError, match="pmodes/: there is no such folder"):
+            load_agreements(config, now=pki.NOW)
+
+
+class TestChanges:
+    def test_put_and_delete(self, home: Home, tmp_path: Path, test_pki: TestPki) -> None:
+        config = Config.load(home())
+        agreements = room.put_certificate(config, "other", test_pki.stranger.der)
+        assert agreements.trust.certificate("other").der == test_pki.stranger.der
+        assert (tmp_path / "trust" / "other.pem").read_bytes() == test_pki.stranger.pem
+        table = {**PMODE, "partner": {"id": "x", "type": "urn:t"}, "certificate": "other", "retry": {"attempts": 2}}
+        [pmode] = room.put_pmode(config, "other", table).pmodes
+        assert load_agreements(config).pmodes == (pmode,)
+        assert pmode.retry.attempts == 2
+        assert pmode.partner == PartyId("x", "urn:t")
+        assert room.delete_pmode(config, "other").pmodes == ()
+        assert room.delete_certificate(config, "other").trust.names == ("partner",)
+        assert sorted(path.name for path in (tmp_path / "trust").iterdir()) == ["partner.pem"]
+
+    def test_no_private_key_gets_into_trust(self, home: Home, tmp_path: Path, test_pki: TestPki) -> None:
+        room.put_certificate(Config.load(home()), "both", test_pki.stranger.pem + test_pki.stranger.key_pem)
+        assert b"PRIVATE" not in (tmp_path / "trust" / "both.pem").read_bytes()
+
+    def test_what_would_be_wrong_is_not_written(self, home: Home, tmp_path: Path) -> None:
+        config = Config.load(home())
+        with pytest.raises(ConfigError):
+            room.put_pmode(config, "x", {**PMODE, "certificate": "nobody"})
+        with pytest.raises(ConfigError):
+            room.put_certificate(config, "x", b"nothing")
+        room.put_pmode(config, "partner", PMODE)
+        with pytest.raises(ConfigError, match=r"there is no trust/partner\.pem"):
+            room.delete_certificate(config, "partner")
+        assert sorted(os.listdir(tmp_path / "pmodes")) == ["partner.toml"]
+        assert sorted(os.listdir(tmp_path / "trust")) == ["partner.pem"]
+
+    @pytest.mark.parametrize("name", ["", "../x", "a/b", ".x", "x\n", "a" * 65])
+    def test_names(self, home: Home, name: str) -> None:
+        config = Config.load(home())
+        with pytest.raises(ConfigError, match="a name has letters"):
+            room.put_pmode(config, name, PMODE)
+        with pytest.raises(ConfigError, match="a name has letters"):
+            room.put_certificate(config, name, b"")
+
+    def test_delete_what_is_not_there(self, home: Home) -> None:
+        config = Config.load(home())
+        with pytest.raises(NotFound):
+            room.delete_pmode(config, "none")
+        with pytest.raises(NotFound):
+            room.delete_certificate(config, "../ehmi-ap")
+
+    def test_a_folder_that_cannot_be_written(self, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+        config = Config.load(home())
+
+        def full(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr("os.fsync", full)
+        with pytest.raises(ConfigError, match=r"partner.toml: cannot be written \(No space left on device\)"):
+            room.put_pmode(config, "partner", PMODE)
+        assert list(config.pmodes.iterdir()) == []

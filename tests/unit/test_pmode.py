@@ -1,0 +1,295 @@
+"""P-Modes: what a table means, what is a mistake, and which P-Mode a message falls under."""
+
+import re
+import tomllib
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.resources.abc import Traversable
+
+import pytest
+
+from ehmi_ap.body import MemoryBody
+from ehmi_ap.config import shipped_pmodes
+from ehmi_ap.errors import ConfigError, ProcessingModeMismatch, SubmissionError
+from ehmi_ap.model import (
+    AgreementRef,
+    MessageId,
+    Participant,
+    Party,
+    PartyId,
+    Payload,
+    Service,
+    Submission,
+    UserMessage,
+)
+from ehmi_ap.pmode import (
+    DEFAULT_MPC,
+    INITIATOR,
+    RESPONDER,
+    TEST_ACTION,
+    TEST_SERVICE,
+    PMode,
+    match_inbound,
+    match_outbound,
+    parse_pmode,
+    parties,
+)
+from ehmi_ap.profiles import PROFILES
+from ehmi_ap.profiles.ehmi import DOCUMENTIDS
+
+US = PartyId("our-ap", "urn:type")
+TABLE: dict[str, object] = {
+    "partner": "partner-ap",
+    "certificate": "partner",
+    "url": "https://ap.partner.example/as4",
+    "service": "urn:example:service",
+    "actions": ["urn:example:a", "urn:example:b"],
+}
+
+
+def parse(table: dict[str, object], **changes: object) -> PMode:
+    return parse_pmode("partner", {**table, **changes}, us=US, profiles=PROFILES)
+
+
+def mistakes(**changes: object) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as refused:
+        parse(TABLE, **changes)
+    assert all(text.startswith("pmodes/partner.toml: ") for text in refused.value.findings)
+    return tuple(text.removeprefix("pmodes/partner.toml: ") for text in refused.value.findings)
+
+
+class TestParse:
+    def test_short(self) -> None:
+        pmode = parse(TABLE)
+        assert pmode == PMode(
+            name="partner",
+            us=US,
+            partner=PartyId("partner-ap", "urn:type"),
+            certificate="partner",
+            url="https://ap.partner.example/as4",
+            service=Service("urn:example:service"),
+            actions=("urn:example:a", "urn:example:b"),
+        )
+
+    def test_a_partner_of_ehmi_in_four_lines(self) -> None:
+        """A static partner is at most ten lines, and the profile is not repeated."""
+        text = 'profile = "ehmi"\npartner = "x"\nurl = "https://x"\ncertificate = "x"\n'
+        pmode = parse_pmode("x", tomllib.loads(text), us=US, profiles=PROFILES)
+        assert pmode.service == Service("urn:ehmi:sdn-emergence")
+        assert pmode.actions == DOCUMENTIDS
+        assert pmode.four_corner
+
+    def test_long_forms(self) -> None:
+        pmode = parse(
+            TABLE,
+            partner={"id": "p", "type": "urn:other"},
+            us={"id": "we"},
+            service={"value": "s", "type": "t"},
+            agreement={"value": "a", "type": "t"},
+            actions="one",
+        )
+        assert pmode.partner == PartyId("p", "urn:other")
+        assert pmode.us == PartyId("we", "urn:type")
+        assert pmode.service == Service("s", "t")
+        assert pmode.agreement == AgreementRef("a", "t")
+        assert pmode.actions == ("one",)
+
+    def test_a_profile_gives_way_to_the_table(self) -> None:
+        pmode = parse({"profile": "ehmi", "certificate": "c", "service": "urn:other", "four_corner": False})
+        assert (pmode.service.value, pmode.four_corner, pmode.actions) == ("urn:other", False, DOCUMENTIDS)
+
+    def test_nested_tables_keep_their_other_defaults(self) -> None:
+        pmode = parse(TABLE, retry={"attempts": 6, "factor": 1}, security={"encrypt": False}, limits={"parts": 3})
+        assert (pmode.retry.attempts, pmode.retry.factor, pmode.retry.window) == (6, 1, 86400)
+        assert (pmode.security.encrypt, pmode.security.sign) == (False, "rsa-sha256")
+        assert (pmode.limits.parts, pmode.limits.outbound_parts) == (3, 28)
+
+    def test_any_partner_below_an_anchor(self) -> None:
+        pmode = parse({"profile": "ehmi", "trust": ["ca"], "party_binding": "subject-cn"})
+        assert pmode.partner is None
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("key", "value", "expected"),
+        [
+            ("profile", "ehm", "profile: 'ehm' is not a profile; use one of edelivery, ehmi"),
+            ("serviceType", "x", "serviceType: is not a setting; did you mean `service`?"),
+            ("SenderErrorsTo", "x", "SenderErrorsTo: is not a setting; known here: "),  # CP_TA11
+            ("name", "x", "name: is the file's name; leave it out"),
+            ("security", {"sgn": "x"}, "[security] sgn: is not a setting; did you mean `sign`?"),
+            ("security", {"encrypt": "no"}, "[security] encrypt: has to be true or false, without quotes"),
+            ("security", {"sign_token": "x"}, "[security] sign_token: 'x' is not known; use one of bst, "),
+            ("security", {"accept_token": ["x"]}, "[security] accept_token: 'x' is not known; use one of bst, "),
+            ("security", "x", "security: has to be a table"),
+            ("partner", {"type": "x"}, "[partner] id: is missing; add it"),
+            ("partner", 5, "partner: has to be a table"),
+            ("actions", [], "actions: is empty; name at least one"),
+            ("actions", [1], "actions #1: has to be text in quotes"),
+            ("url", "ftp://x", "url: has to begin with https://"),
+            ("certificate", None, "certificate: nobody is trusted; "),
+            ("party_binding", "subject", "party_binding: 'subject' is not known; use one of certificate, "),
+            ("error_status", 400, "error_status: 400 is not known; use one of 200, 500"),
+            ("timeout", 0, "timeout: has to be more than 0 seconds"),
+            ("retry", {"first_wait": -1}, "[retry] first_wait: has to be more than 0 seconds"),
+            ("retry", {"factor": 0.5}, "[retry] factor, jitter: "),
+            ("retry", {"jitter": 2}, "[retry] factor, jitter: "),
+            ("retry", {"attempts": 0}, "[retry] attempts: has to be at least 1; 1 sends once"),
+            ("retry", {"attempts": 1.5}, "[retry] attempts: has to be a whole number"),
+            ("limits", {"parts": 0}, "[limits] parts: has to be at least 1"),
+        ],
+    )
+    def test_one(self, key: str, value: object, expected: str) -> None:
+        assert mistakes(**{key: value})[0].startswith(expected)
+
+    def test_all_at_once(self) -> None:
+        found = mistakes(seervice="x", timeout="long", security={"sgn": "x"}, retry={"window": True})
+        assert len(found) == 4
+
+    def test_a_binding_that_needs_a_certificate(self) -> None:
+        assert mistakes(certificate=None, trust=["ca"])[0].startswith('party_binding: "certificate" needs')
+
+
+class TestShipped:
+    @pytest.mark.parametrize("file", sorted(shipped_pmodes().iterdir(), key=lambda f: f.name), ids=lambda f: f.name)
+    def test_each_is_right(self, file: Traversable) -> None:
+        """Each parses, and a default that is shown as "#key = value" is the default."""
+        text = file.read_text(encoding="utf-8")
+        shown = re.sub(r"(?m)^#(\[|[a-z_]+ = )", r"\1", text)
+        plain, uncommented = (
+            parse_pmode(file.name.removesuffix(".toml"), tomllib.loads(each), us=US, profiles=PROFILES)
+            for each in (text, shown)
+        )
+        assert plain == uncommented
+
+    def test_edelivery_explains_every_key(self) -> None:
+        text = (shipped_pmodes() / "edelivery.toml").read_text(encoding="utf-8")
+        pmode = parse(TABLE)
+        tables = (pmode, pmode.security, pmode.retry, pmode.limits)
+        keys = {key for table in tables for key in table.__dataclass_fields__} - {"name"}
+        assert {key for key in keys if not re.search(rf"(?m)^(# ?)?\[?{key}(\]| = )", text)} == set()
+
+    def test_the_conformance_set(self) -> None:
+        """conformance.md 1"""
+        found = {file.name.removesuffix(".toml"): file for file in shipped_pmodes().iterdir()}
+        sets = {
+            name: parse_pmode(name, tomllib.loads(found[name].read_text()), us=US, profiles=PROFILES)
+            for name in ("SIMPLE_ONEWAY", "SIMPLE_TWOWAY", "ONEWAY_RETRY", "ONEWAY_ONLY_SIGN")
+        }
+        assert {name: p.retry.attempts for name, p in sets.items()} == {
+            "SIMPLE_ONEWAY": 1,
+            "SIMPLE_TWOWAY": 1,
+            "ONEWAY_RETRY": 6,
+            "ONEWAY_ONLY_SIGN": 1,
+        }
+        assert sets["ONEWAY_RETRY"].retry.longest_wait >= sets["ONEWAY_RETRY"].retry.first_wait
+        assert sets["ONEWAY_RETRY"].retry.first_wait < 180
+        assert [name for name, p in sets.items() if not p.security.encrypt] == ["ONEWAY_ONLY_SIGN"]
+        assert all(p.compress and not p.party_id_uri for p in sets.values())
+
+
+def received(pmode: PMode, **changes: object) -> UserMessage:
+    values: dict[str, object] = {
+        "message_id": MessageId("1@test.example"),
+        "timestamp": datetime(2026, 11, 23, tzinfo=UTC),
+        "from_": Party(pmode.partner or PartyId("any"), pmode.initiator_role),
+        "to": Party(pmode.us, pmode.responder_role),
+        "service": pmode.service,
+        "action": pmode.actions[0],
+        "conversation_id": "c",
+        "payloads": (),
+    }
+    return UserMessage(**{**values, **changes})  # type: ignore[arg-type]  # a table of test values
+
+
+class TestInbound:
+    pmode = parse(TABLE)
+
+    def test_fits(self) -> None:
+        assert match_inbound([self.pmode], received(self.pmode)) is self.pmode
+        assert match_inbound([self.pmode], received(self.pmode, mpc=DEFAULT_MPC)) is self.pmode
+
+    @pytest.mark.parametrize(
+        ("changes", "named"),
+        [
+            ({"to": Party(PartyId("other"), RESPONDER)}, "To party"),
+            ({"from_": Party(PartyId("partner-ap"), INITIATOR)}, "From party"),  # the type is part of the id
+            ({"from_": Party(PartyId("partner-ap", "urn:type"), RESPONDER)}, "roles"),
+            ({"service": Service("urn:example:service", "t")}, "service"),
+            ({"action": "urn:example:c"}, "action"),
+            ({"agreement": AgreementRef("x")}, "agreement"),
+            ({"mpc": "urn:mpc"}, "mpc"),
+        ],
+    )
+    def test_names_the_first_value_that_no_pmode_has(self, changes: dict[str, object], named: str) -> None:
+        """G06"""
+        with pytest.raises(ProcessingModeMismatch, match=f"no P-Mode fits the message's {named}"):
+            match_inbound([self.pmode], received(self.pmode, **changes))
+
+    def test_a_test_message_fits_whatever_the_action(self) -> None:
+        """G38"""
+        ping = received(self.pmode, service=Service(TEST_SERVICE), action="anything")
+        assert match_inbound([self.pmode], ping) is self.pmode
+
+    def test_a_named_partner_comes_before_any_partner(self) -> None:
+        anyone = replace(self.pmode, name="anyone", partner=None)
+        assert match_inbound([anyone, self.pmode], received(self.pmode)) is self.pmode
+        stranger = received(self.pmode, from_=Party(PartyId("x"), INITIATOR))
+        assert match_inbound([anyone, self.pmode], stranger) is anyone
+
+
+class TestOutbound:
+    a = parse(TABLE, participants=["0088:1"])
+    b = replace(a, name="b", partner=PartyId("b-ap", "urn:type"), participants=("0088:2",))
+
+    def asked(self, **changes: object) -> Submission:
+        payload = Payload(body=MemoryBody(b"x"), mime_type="text/plain")
+        return Submission(**{"payloads": (payload,), **changes})  # type: ignore[arg-type]  # a table of test values
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"pmode": "b"},
+            {"to": PartyId("b-ap", "urn:type")},
+            {"receiver": Participant("0088:2")},
+            {"receiver": Participant("0088:2"), "service": Service("urn:example:service"), "action": "urn:example:b"},
+        ],
+    )
+    def test_chosen(self, changes: dict[str, object]) -> None:
+        assert match_outbound([self.a, self.b], self.asked(**changes)) is self.b
+
+    def test_one_needs_no_choice(self) -> None:
+        assert match_outbound([self.a], self.asked()) is self.a
+
+    def test_chosen_by_agreement(self) -> None:
+        """G05"""
+        agreed = replace(self.a, name="agreed", agreement=AgreementRef("x"))
+        assert match_outbound([self.a, agreed], self.asked(agreement=AgreementRef("x"))) is agreed
+
+    def test_ping(self) -> None:
+        ping = self.asked(to=self.b.partner, service=Service(TEST_SERVICE), action=TEST_ACTION)
+        assert match_outbound([self.a, self.b], ping) is self.b
+
+    @pytest.mark.parametrize(
+        ("changes", "expected"),
+        [
+            ({}, "does not say which P-Mode to use: b, partner"),
+            ({"receiver": Participant("0088:3")}, "does not say which"),
+            ({"pmode": "c"}, "no P-Mode has the name"),
+            ({"to": PartyId("b-ap")}, "no P-Mode has the partner"),
+            ({"action": "urn:other"}, "no P-Mode has the action"),
+        ],
+    )
+    def test_says_what_to_add(self, changes: dict[str, object], expected: str) -> None:
+        with pytest.raises(SubmissionError, match=expected) as refused:
+            match_outbound([self.a, self.b], self.asked(**changes))
+        assert refused.value.fix
+
+    def test_none_at_all(self) -> None:
+        with pytest.raises(SubmissionError, match="none is configured"):
+            match_outbound([], self.asked())
+
+
+def test_parties() -> None:
+    pmode = parse(TABLE)
+    assert parties(pmode, PartyId("x")) == (Party(US, INITIATOR), Party(PartyId("x"), RESPONDER))
