@@ -50,17 +50,21 @@ WITH RECURSIVE lane (name) AS (
 )
 SELECT m.key, m.state, m.pmode, m.backend, m.attempts + 1, m.first_at, m.last_code,
        c.header, CASE WHEN s.key IS NULL THEN c.inline END, s.meta, s.envelope, p.inline
-FROM lane
-CROSS JOIN message AS m ON m.key IN (
-    SELECT w.key FROM message AS w
-    WHERE w.direction = ?1 AND w.lane = lane.name AND w.due <= ?2
-    ORDER BY w.due, w.key LIMIT ?3)
+FROM message AS m
 JOIN content AS c USING (key)
 LEFT JOIN signed AS s USING (key)
 LEFT JOIN signed_part AS p USING (key)
-WHERE lane.name NOT IN (SELECT value FROM json_each(?4))
-ORDER BY m.due, m.key
-LIMIT ?3;
+WHERE m.key IN (
+    SELECT w.key
+    FROM lane
+    CROSS JOIN message AS w ON w.key IN (
+        SELECT f.key FROM message AS f
+        WHERE f.direction = ?1 AND f.lane = lane.name AND f.due <= ?2
+        ORDER BY f.due, f.key LIMIT ?3)
+    WHERE lane.name NOT IN (SELECT value FROM json_each(?4))
+    ORDER BY w.due, w.key
+    LIMIT ?3)
+ORDER BY m.due, m.key;
 
 -- name: claim
 -- In the transaction of due_now. ?2 and ?3 are a row of lifecycle.TRANSITIONS, as in every query that changes a state.
