@@ -54,22 +54,27 @@ def test_the_wheel_names_its_command_backends_and_needs(wheel: Path) -> None:
     assert "lxml<6.2,>=6.1.0" in headers.get_all("Requires-Dist", [])
 
 
-@pytest.mark.slow
-def test_the_wheel_works_without_the_repository(wheel: Path, tmp_path: Path) -> None:
-    """`init` in an empty folder, from a place where only the wheel and the dependencies are."""
-    place = tmp_path / "venv"
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment where only the wheel and the dependencies are, not the checkout."""
+    place = tmp_path_factory.mktemp("installed") / "venv"
     venv.create(place, with_pip=False)
     [site] = place.glob("lib/python*/site-packages")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
-    # The dependencies come from the environment that runs the tests; the checkout itself must not.
+    # The dependencies come from the environment that runs the tests; its .pth files, which name the checkout, do not.
     theirs = [path for path in sys.path if path.endswith("site-packages")]
     (site / "dependencies.pth").write_text("\n".join(theirs) + "\n")
-    folder = tmp_path / "empty"
-    folder.mkdir()
+    return place / "bin" / "python"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("argv", [["init", "ap"], ["demo", "--keep", "kept"]], ids=["init", "demo"])
+def test_the_wheel_works_without_the_repository(installed: Path, argv: list[str], tmp_path: Path) -> None:
+    """`init` and `demo` in an empty folder: P-Modes, SQL, backends and the generator of keys are all inside."""
     code = "import ehmi_ap, sys; from ehmi_ap.cli import main; print(ehmi_ap.__file__); sys.exit(main(sys.argv[1:]))"
-    command = [str(place / "bin" / "python"), "-I", "-c", code, "init", "ap"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    command = [str(installed), "-I", "-c", code, *argv]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(str(site))
-    assert (folder / "ap" / "ehmi-ap.toml").is_file()
+    assert Path(done.stdout.splitlines()[0]).is_relative_to(installed.parents[1])
+    assert list(tmp_path.glob("*/**/ehmi-ap.toml"))

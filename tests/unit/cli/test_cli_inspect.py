@@ -14,8 +14,8 @@ from ehmi_ap.cli.tree import tree
 
 
 @pytest.fixture
-def recordings(shared_data: Path) -> Path:
-    return shared_data / "as4"
+def recordings() -> Path:
+    return Path(__file__).parents[2] / "vectors" / "data"
 
 
 def run(capsys: pytest.CaptureFixture[str], *argv: object) -> tuple[int, str, str]:
@@ -103,11 +103,12 @@ def test_files_that_are_not_what_they_should_be_are_64(
 
 
 def test_payloads_are_extracted_as_they_would_be_delivered(
-    recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """From PKCS#12 with a password; decrypted, decompressed, and only inside the folder."""
-    capture = recordings / "as4net" / "as4-encrypted-signed-issuerserial.as4"
-    argv = ["--key", recordings / "as4net" / "AccessPointB.pfx", "--password", "Pz4cZK4SULUwmraZb"]
+    recordings = shared_data / "as4" / "as4net"
+    capture = recordings / "as4-encrypted-signed-issuerserial.as4"
+    argv = ["--key", recordings / "AccessPointB.pfx", "--password", "Pz4cZK4SULUwmraZb"]
     code, out, err = run(capsys, capture, *argv, "--extract", tmp_path / "out", "--json")
     found = json.loads(out)
     assert code == 2  # the signer's certificate is not in the capture
