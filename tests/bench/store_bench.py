@@ -3,7 +3,8 @@
     python tests/bench/store_bench.py [--messages N] [--store sqlite|memory] [FOLDER]
 
 Messages are those of the main job: one payload of 10 KB, an envelope of 8 KB, a receipt of 4 KB. An outbound
-message is accept, keep_signed, claim and settle; an inbound one keep, claim and settle. CPU is that of the whole process.
+message is accept, claim, keep_signed and settle; an inbound one keep, claim and settle. CPU is that of the
+whole process; claims are made one after the other, as many messages at a time as are in flight.
 """
 
 import argparse
@@ -13,14 +14,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from store_samples import NOW, accept, event, keep, message, payload, reply, signed
 
 from ehmi_ap.lifecycle import Happening
-from ehmi_ap.model import Direction, EventKind
+from ehmi_ap.model import Direction, EventKind, Signed
 from ehmi_ap.ports import Job, Store
 from ehmi_ap.store.blobs import FileBlobs
 from ehmi_ap.store.memory import MemoryStore
@@ -55,35 +58,35 @@ async def claim_all(store: Store, direction: Direction, flying: int) -> list[Job
 
 
 async def run(store: Store, flying: int, count: int) -> None:
-    async def accept_one(number: int) -> None:
-        await accept(store, message(f"o{flying}-{number}@bench", payloads=(payload(PAYLOAD),)))
-
-    async def keep_one(number: int) -> None:
-        what = message(f"i{flying}-{number}@bench", payloads=(payload(PAYLOAD),))
-        await keep(store, what, answer=reply(RECEIPT))
-
     for direction in Direction:
         outbound = direction is Direction.OUTBOUND
-        await measure("accept" if outbound else "keep", flying, count, accept_one if outbound else keep_one)
+        ids = [f"{direction.value}-{flying}-{number}@bench" for number in range(count)]
+        messages = [message(each, payloads=(payload(PAYLOAD),)) for each in ids]
+        received = [[event(each, direction=direction)] for each in ids]
+        sent = [[event(each, EventKind.SENT, direction=direction)] for each in ids]
+        answer, form = reply(RECEIPT), signed(COMPRESSED, envelope=ENVELOPE)
         jobs: list[Job] = []
+
+        async def begin(number: int, outbound: bool = outbound, what: Any = messages, told: Any = received) -> None:
+            if outbound:
+                await accept(store, what[number], events=told[number])
+            else:
+                await keep(store, what[number], answer=reply(RECEIPT), events=told[number])
 
         async def claim(_: int, direction: Direction = direction, jobs: list[Job] = jobs) -> None:
             jobs += await claim_all(store, direction, flying)
 
+        async def sign(number: int, jobs: list[Job] = jobs, form: Signed = form) -> None:
+            await store.keep_signed(jobs[number].key, form)
+
+        async def settle(number: int, jobs: list[Job] = jobs, told: Any = sent, answer: Any = answer) -> None:
+            await store.settle(jobs[number].key, Happening.SETTLED, now=NOW, receipt=answer, events=told[number])
+
+        await measure("accept" if outbound else "keep", flying, count, begin)
         await measure("claim", 1, 1, claim, operations=count)
-
-        async def sign(number: int, jobs: list[Job] = jobs) -> None:
-            await store.keep_signed(jobs[number].key, signed(COMPRESSED, envelope=ENVELOPE))
-
-        async def settle(number: int, jobs: list[Job] = jobs, outbound: bool = outbound) -> None:
-            job = jobs[number]
-            sent = event(job.message.message_id, EventKind.SENT, direction=job.message and Direction.OUTBOUND)
-            receipt = reply(RECEIPT) if outbound else None
-            await store.settle(job.key, Happening.SETTLED, now=NOW, receipt=receipt, events=[sent])
-
         if outbound:
             await measure("keep_signed", flying, count, sign)
-        await measure("settle", flying, count, settle)
+        await measure("settle", flying, count, settle if outbound else partial(settle, answer=None))
 
 
 async def main() -> None:
