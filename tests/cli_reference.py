@@ -42,10 +42,33 @@ MEANINGS = {
 }
 
 
+TAIL = """
+## The JSON of inspect
+
+| key | value |
+|---|---|
+| `verdict` | `valid`, `invalid`, `undecided` (a key, certificate or part is missing) or `unreadable` |
+| `messages` | per eb:UserMessage or eb:SignalMessage: `kind` UserMessage, Receipt, Error or PullRequest; `message_id`, \
+`ref_to_message_id`, `test_service`; `errors` [`code`, `severity`, `detail`]; `receipt` [`uri`, `digest`] |
+| `signature` | `present`, `algorithm` (URI), `value` ok, wrong or unchecked, `signer` (subject), `references` [`uri`, \
+`digest` ok, wrong, missing or unchecked, `expected`, `computed` (base64)] |
+| `encryption` | `present`, `key` ok, none-fits, wrong or null, `algorithms` (URIs) |
+| `trust` | `verdict` trusted, untrusted, expired, unfit or unchecked, `chain` (subjects, leaf first) |
+| `payloads` | those that could be opened, as they would be delivered: `cid`, `mime_type`, `size` (bytes), `sha256` (hex) |
+| `problems` | `code` (EBMS:nnnn, what an access point would answer), `what`, `fix` |
+
+It is invalid when anything is wrong or missing, when the trust is untrusted, expired or unfit, or when a UserMessage,
+PullRequest or Receipt is not signed. It is undecided otherwise, when no key fits or a digest or the value is
+unchecked (the `cid:` references of a bare envelope are). Without `--trust` the chain is unchecked and does not count.
+Algorithms outside the eDelivery profile are computed where possible, and named in `problems`.
+"""
+
+
 def render() -> str:
     """The whole page."""
     codes = "".join(f"| {int(code)} | {meaning} |\n" for code, meaning in MEANINGS.items())
-    return HEAD + codes + "".join(_section(name, parser) for name, parser in _commands("", cli.parser()))
+    sections = "".join(_section(name, parser) for name, parser in _commands("", cli.parser()))
+    return HEAD + codes + sections + TAIL
 
 
 def _commands(prefix: str, parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:

@@ -16,7 +16,7 @@ class Node:
 
 
 def tree(findings: Json) -> str:
-    """The findings' JSON (see docs/reference/inspect.md) as indented lines."""
+    """The findings' JSON (see docs/reference/cli.md) as indented lines."""
     return "\n".join(_draw(root(findings))) + "\n"
 
 
