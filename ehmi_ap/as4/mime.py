@@ -188,23 +188,24 @@ def _type_of(part: Part) -> str | None:
 
 def _delimiters(body: Body, boundary: bytes, limits: MimeLimits) -> list[_Delimiter]:
     """All delimiter lines up to the closing one, in one pass."""
+    needle = b"\n--" + boundary
+    if needle not in b"\n" + b"".join(body.chunks(0, min(limits.preamble + len(needle) + 1, body.size))):
+        raise HttpRefusal(400, "The boundary is not in the body.")  # before all of it is searched
     found: list[_Delimiter] = []
     false = 0
-    for start, stop in _candidates(body, b"\n--" + boundary):
+    for start, stop in _candidates(body, needle):
         delimiter = _delimiter(body, start, stop)
         if delimiter is None:  # a longer boundary, of a multipart within a part
             false += 1
             if false > _FALSE_DELIMITERS:
                 raise HttpRefusal(400, "The boundary occurs within the parts.")
             continue
-        if not found and start > limits.preamble:
-            break
         found.append(delimiter)
         if len(found) > limits.parts and not delimiter.closing:
             raise HttpRefusal(413, f"The message has more than {limits.parts} parts.")
         if delimiter.closing:
             return found
-    raise HttpRefusal(400, "The boundary is not in the body." if not found else "The multipart body is cut short.")
+    raise HttpRefusal(400, "The multipart body is cut short.")
 
 
 def _candidates(body: Body, needle: bytes) -> Iterator[tuple[int, int]]:
@@ -218,7 +219,7 @@ def _candidates(body: Body, needle: bytes) -> Iterator[tuple[int, int]]:
     offset = 0
     for chunk in body.chunks():
         edge = carry + chunk[: len(needle) - 1]
-        at = edge.find(needle, 0 if before < 0 else 1)
+        at = edge.find(needle, 1 if len(carry) == len(needle) else 0)
         if 0 <= at < len(carry):
             after_cr = at > 0 and edge[at - 1] == _CR
             yield max(before + at - after_cr, 0), before + at + len(needle)
