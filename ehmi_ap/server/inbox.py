@@ -40,7 +40,7 @@ async def acknowledge(call: Call) -> web.StreamResponse:
 
 
 def _fetches(call: Call, backend: str) -> bool:
-    return backend in call.ap.backends and call.ap.backends[backend].fetches
+    return getattr(call.ap.backends.get(backend), "fetches", False)
 
 
 ROUTES = (

@@ -6,6 +6,7 @@ the path: paths and queries hold message ids and participants.
 """
 
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from time import perf_counter
 
@@ -42,7 +43,9 @@ def internal_application(ap: AccessPoint) -> web.Application:
     application = web.Application(middlewares=[_problems])
     application.on_response_prepare.append(name_the_server)
     for route in ROUTES:
-        application.router.add_route(route.method, API + route.path, _handler(ap, tokens, route))
+        # aiohttp's own pattern for a parameter leaves out braces, which a MessageId may have.
+        path = re.sub(r"\{(\w+)\}", r"{\1:[^/]+}", API + route.path)
+        application.router.add_route(route.method, path, _handler(ap, tokens, route))
     description = openapi.document(ROUTES)
 
     async def show_description(_call: Call) -> web.StreamResponse:
