@@ -1,0 +1,44 @@
+"""A peer's words, made fit for our log and events."""
+
+import pytest
+
+from ehmi_ap.flows.explain import hint, quoted, told
+from ehmi_ap.model import ErrorSignal
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("two\nlines\tand\x00more", "two lines and more"),
+        ("patient 010203-1234 unknown", "patient [number] unknown"),
+        ("patient 0102031234 unknown", "patient [number] unknown"),
+        ("GLN 5790000123456 unknown", "GLN 5790000123456 unknown"),
+        ("x" * 501, "x" * 499 + "…"),
+    ],
+)
+def test_text_of_others_is_bounded_and_masked(text: str, shown: str) -> None:
+    """What looks like a CPR number never reaches a log or an event; a GLN has more digits."""
+    assert quoted(text) == shown
+
+
+def test_errors_become_one_line() -> None:
+    """Equal texts once: several products repeat the short description in the others."""
+    errors = (
+        ErrorSignal(
+            code="EBMS:0010", severity="failure", short="ProcessingModeMismatch", description="no", detail="no"
+        ),
+        ErrorSignal(code="EBMS:0102", severity="failure"),
+    )
+    assert told(errors) == "EBMS:0010 ProcessingModeMismatch: no; EBMS:0102"
+
+
+@pytest.mark.parametrize("code", ["EBMS:0001", "EBMS:0003", "EBMS:0010"])
+def test_agreement_codes_point_to_the_pmode(code: str) -> None:
+    """peers-live 10, sender 11."""
+    assert "P-Mode" in hint(code)
+
+
+@pytest.mark.parametrize("code", [None, "EBMS:4711"])
+def test_unknown_codes_have_a_hint_too(code: str | None) -> None:
+    assert "Ask the peer" in hint(code)

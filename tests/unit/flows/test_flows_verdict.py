@@ -1,0 +1,167 @@
+"""What becomes of a message after one attempt, as a table."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from ehmi_ap.body import MemoryBody
+from ehmi_ap.flows.verdict import (
+    INVALID_RECEIPT,
+    MISSING_RECEIPT,
+    NOT_REACHED,
+    OWN_FAILURE,
+    WITHOUT_EVIDENCE,
+    Verdict,
+    judge,
+)
+from ehmi_ap.lifecycle import Happening, RetryPolicy
+from ehmi_ap.model import (
+    Acknowledged,
+    ErrorSignal,
+    MessageId,
+    Outcome,
+    Party,
+    PartyId,
+    Receipt,
+    Refused,
+    Service,
+    Signed,
+    Unsettled,
+    UserMessage,
+    Wire,
+)
+from ehmi_ap.ports import Job
+
+RETRY = RetryPolicy(first_wait=60, factor=2, jitter=0.2, attempts=3)
+WIRE = Wire(content_type="application/soap+xml", body=MemoryBody(b"<receipt/>"))
+SIGNED = Signed(envelope=b"", parts=(), references=())
+DUPLICATE = ErrorSignal(code="EBMS:0004", severity="failure", detail="this is a duplicate")
+D_4001 = ErrorSignal(code="EBMS:4001", severity="failure")
+WARNING = ErrorSignal(code="EBMS:0002", severity="warning")
+REFUSED = ErrorSignal(code="EBMS:0102", severity="failure", short="FailedDecryption", description="no key")
+
+
+def job(now: datetime, *, attempts: int = 1, lost: str | None = None, signed: Signed | None = None) -> Job:
+    message = UserMessage(
+        message_id=MessageId("m@us.example"),
+        timestamp=now,
+        from_=Party(PartyId("us"), "r"),
+        to=Party(PartyId("them"), "r"),
+        service=Service("s"),
+        action="a",
+        conversation_id="c",
+        payloads=(),
+    )
+    return Job(
+        key=1,
+        message=message,
+        pmode="them",
+        backend="rest",
+        attempts=attempts,
+        first_at=now,
+        signed=signed,
+        lost_code=lost,
+    )
+
+
+def acknowledged(now: datetime) -> Acknowledged:
+    receipt = Receipt(message_id=MessageId("r@x"), ref_to=MessageId("m@us.example"), timestamp=now, references=())
+    return Acknowledged(receipt=receipt, wire=WIRE)
+
+
+def events(verdict: Verdict) -> list[tuple[str, bool, str | None]]:
+    assert all(event.backend == "rest" and event.message_id == "m@us.example" for event in verdict.events)
+    return [(event.kind.value, event.failed, event.code) for event in verdict.events]
+
+
+def test_a_receipt_settles(now: datetime) -> None:
+    verdict = judge(job(now), acknowledged(now), RETRY, now=now, chance=0.0)
+    assert (verdict.happening, verdict.receipt, verdict.code) == (Happening.SETTLED, WIRE, None)
+    assert events(verdict) == [("msg-sent", False, None)]
+
+
+def lost(code: str) -> Unsettled:
+    return Unsettled(code=code, reason="because")
+
+
+@pytest.mark.parametrize(
+    ("before", "outcome", "attempts", "happening", "code"),
+    [
+        (None, lost(MISSING_RECEIPT), 1, Happening.MISSED, MISSING_RECEIPT),
+        (None, lost(NOT_REACHED), 3, Happening.GIVEN_UP, NOT_REACHED),
+        (MISSING_RECEIPT, lost(NOT_REACHED), 3, Happening.GIVEN_UP, MISSING_RECEIPT),
+        (NOT_REACHED, lost(MISSING_RECEIPT), 3, Happening.GIVEN_UP, MISSING_RECEIPT),
+        (INVALID_RECEIPT, lost(MISSING_RECEIPT), 3, Happening.GIVEN_UP, INVALID_RECEIPT),
+        (INVALID_RECEIPT, lost(NOT_REACHED), 2, Happening.MISSED, INVALID_RECEIPT),
+        (NOT_REACHED, lost(OWN_FAILURE), 3, Happening.GIVEN_UP, NOT_REACHED),
+        (None, lost(OWN_FAILURE), 3, Happening.GIVEN_UP, OWN_FAILURE),
+        ("EBMS:9999", lost(NOT_REACHED), 3, Happening.GIVEN_UP, NOT_REACHED),
+    ],
+)
+def test_the_code_is_that_of_the_attempt_that_came_furthest(
+    now: datetime, before: str | None, outcome: Unsettled, attempts: int, happening: Happening, code: str
+) -> None:
+    verdict = judge(job(now, attempts=attempts, lost=before), outcome, RETRY, now=now, chance=0.0)
+    assert (verdict.happening, verdict.code) == (happening, code)
+    expected = [("attempt", False, outcome.code)]
+    if happening is Happening.GIVEN_UP:
+        expected.append(("msg-sent", True, code))
+    assert events(verdict) == expected
+    assert "because" in verdict.events[-1].detail
+
+
+@pytest.mark.parametrize(
+    ("outcome", "chance", "seconds"),
+    [
+        (lost(NOT_REACHED), 0.0, 60.0),
+        (lost(NOT_REACHED), 0.5, 54.0),
+        (Unsettled(code=NOT_REACHED, reason="busy", retry_after=300.0), 0.0, 300.0),
+    ],
+)
+def test_when_it_is_due_again(now: datetime, outcome: Unsettled, chance: float, seconds: float) -> None:
+    verdict = judge(job(now), outcome, RETRY, now=now, chance=chance)
+    assert verdict.due == now + timedelta(seconds=seconds)
+
+
+def test_what_no_retry_can_mend_is_given_up_at_once(now: datetime) -> None:
+    outcome = Unsettled(code=NOT_REACHED, reason="HTTP 404", retryable=False)
+    verdict = judge(job(now), outcome, RETRY, now=now, chance=0.0)
+    assert (verdict.happening, verdict.due) == (Happening.GIVEN_UP, None)
+
+
+@pytest.mark.parametrize("error", [DUPLICATE, D_4001])
+@pytest.mark.parametrize(("attempts", "signed"), [(2, None), (1, SIGNED)])
+def test_a_duplicate_on_a_retry_is_delivered_without_evidence(
+    now: datetime, error: ErrorSignal, attempts: int, signed: Signed | None
+) -> None:
+    """Decision 18; a resend counts as a retry too, because what was signed before may have arrived."""
+    outcome = Refused(errors=(error,))
+    verdict = judge(job(now, attempts=attempts, signed=signed), outcome, RETRY, now=now, chance=0.0)
+    assert (verdict.happening, verdict.receipt, verdict.detail) == (Happening.SETTLED, None, WITHOUT_EVIDENCE)
+    assert events(verdict) == [("msg-sent", False, error.code)]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"),
+    [
+        (Refused(errors=(DUPLICATE,)), "EBMS:0004"),
+        (Refused(errors=(REFUSED,)), "EBMS:0102"),
+        (Refused(errors=(WARNING, REFUSED)), "EBMS:0102"),
+    ],
+)
+def test_an_error_of_the_peer_is_final(now: datetime, outcome: Outcome, code: str) -> None:
+    """Each error is an event, and the failure bears the code of the first that is one."""
+    verdict = judge(job(now), outcome, RETRY, now=now, chance=0.0)
+    assert (verdict.happening, verdict.code) == (Happening.GIVEN_UP, code)
+    assert events(verdict)[-1] == ("msg-sent", True, code)
+    assert isinstance(outcome, Refused)
+    assert [event for event in events(verdict) if event[0] == "error-received"] == [
+        ("error-received", False, error.code) for error in outcome.errors
+    ]
+
+
+def test_a_security_error_is_never_explained_as_one_cause(now: datetime) -> None:
+    """0102 of phase4 is any security failure (peers-live 4), so the hint names what is worth a look."""
+    verdict = judge(job(now), Refused(errors=(REFUSED,)), RETRY, now=now, chance=0.0)
+    for word in ("FailedDecryption", "no key", "signing certificate", "encrypt", "algorithms"):
+        assert word in verdict.detail
