@@ -24,14 +24,14 @@ from ehmi_ap.as4.findings import (
     Notes,
 )
 from ehmi_ap.as4.mime import MimeLimits, Part
-from ehmi_ap.as4.names import EB, qname
+from ehmi_ap.as4.names import EB, MULTIPART_TYPE, qname
 from ehmi_ap.as4.parts import Pair, pair_parts, read_part, signed_type
 from ehmi_ap.as4.proofs import Judgement, covering, judge_signer, read_signature
 from ehmi_ap.as4.receipt import compare
 from ehmi_ap.as4.soap import Envelope
 from ehmi_ap.as4.unlocking import Unlocked, unlock
 from ehmi_ap.as4.unpack import payload_of
-from ehmi_ap.body import MemorySpool, read_all
+from ehmi_ap.body import Joined, MemoryBody, MemorySpool, read_all
 from ehmi_ap.crypto.certs import Certificate
 from ehmi_ap.crypto.dsig import ParsedSignature
 from ehmi_ap.crypto.keys import PrivateKey, Trust
@@ -43,7 +43,7 @@ from ehmi_ap.errors import (
     InvalidReceipt,
     PeerError,
 )
-from ehmi_ap.model import MessageId, Payload, Receipt, Reference
+from ehmi_ap.model import MessageId, Payload, Receipt, Reference, Wire
 from ehmi_ap.pmode import is_test
 
 XML_LIMITS = XmlLimits(bytes=4_194_304, elements=50_000, attributes=20_000, namespaces=5_000)
@@ -96,7 +96,7 @@ class _Opened:
 def _open(data: bytes, notes: Notes) -> _Opened:
     """Raises HttpRefusal or InvalidHeader when there is no AS4 message to look at."""
     capture = read_capture(data)
-    parts = mime.read(capture.wire, MIME_LIMITS)  # 1
+    parts = _split(capture.wire, notes)  # 1
     with notes.noting():
         mime.check_content_ids(parts)
     blocks = _blocks(parts[0])  # 2
@@ -116,6 +116,23 @@ def _open(data: bytes, notes: Notes) -> _Opened:
     security = securities[0] if securities else None
     envelope = Envelope(root=blocks.root, security=security, messaging=messagings[0], body=blocks.body, ids=ids)
     return _Opened(parts, envelope, capture.complete)
+
+
+def _split(wire: Wire, notes: Notes) -> list[Part]:
+    """The parts; of a capture that was cut short, those that are there."""
+    try:
+        return mime.read(wire, MIME_LIMITS)
+    except HttpRefusal as error:
+        kind, parameters = mime.media_type(wire.content_type)  # read_capture has seen that it can be read
+        end = MemoryBody(f"\r\n--{parameters.get('boundary', '')}--".encode())
+        if kind != MULTIPART_TYPE:
+            raise
+        try:
+            parts = mime.read(replace(wire, body=Joined((wire.body, end))), MIME_LIMITS)
+        except HttpRefusal:
+            raise error from None
+        notes.add("EBMS:0007", error.what, "Capture the whole message.")
+        return parts
 
 
 def _blocks(root: Part) -> soap.Blocks:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from independent import check
+from independent import Wrong, check
 
 from ehmi_ap.as4.capture import read_capture
 from ehmi_ap.as4.inspect import inspect
@@ -180,6 +180,30 @@ def test_the_independent_checker_agrees(name: str) -> None:
     assert tuple(len(content) for _, _, content in facts.payloads) == tuple(size for size, _ in expected.payloads)
     assert facts.errors == [code for code, _ in expected.errors]
     assert len(facts.receipt) == expected.receipt
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param(b"payload1@domibus</", b"payload1@domibus</", id="nothing, so that the others mean something"),
+        pytest.param(b"<eb:Action>", b"<eb:Action> ", id="header"),
+        pytest.param(b"\r\n--uuid:", b"x\r\n--uuid:", id="parts"),
+        pytest.param(b"<ds:SignatureValue>", b"<ds:SignatureValue>AAAA", id="signature value"),
+        pytest.param(b"<xenc:CipherValue>", b"<xenc:CipherValue>AAAA", id="encrypted key"),
+        pytest.param(b'URI="#_', b'URI="#x', id="reference"),
+        pytest.param(b"<soap:Body ", b'<soap:Other Id="x"/><soap:Body ', id="nothing signed"),
+    ],
+)
+def test_the_independent_checker_is_no_rubber_stamp(old: bytes, new: bytes) -> None:
+    capture = read_capture((DATA / "domibus/bst-2payloads.request").read_bytes())
+    body = read_all(capture.wire.body)
+    key = (DATA / "live-keys/domibus-holodeck/receiver.key.pem").read_bytes()
+    changed = new.join(body.rsplit(old, 1))
+    if changed == body:
+        assert check(body, capture.wire.content_type, [key]).signed
+        return
+    with pytest.raises(Wrong):
+        check(changed, capture.wire.content_type, [key])
 
 
 # -- as4-wire 10.1: WSS4J
