@@ -19,7 +19,7 @@ from ehmi_ap.as4.mime import Part
 from ehmi_ap.as4.names import GZIP_TYPE, SWA_CIPHERTEXT, SWA_CONTENT_ONLY, XENC, qname
 from ehmi_ap.as4.soap import Envelope
 from ehmi_ap.as4.tokens import Direct, IssuerSerial, KeyIdentifier, read_binary, read_reference
-from ehmi_ap.as4.verify import binary_tokens, check_form, form_of
+from ehmi_ap.as4.verify import binary_tokens, blocks, check_form, form_of
 from ehmi_ap.body import Body, Spool
 from ehmi_ap.crypto.dsig import ParsedReference
 from ehmi_ap.crypto.keys import KeyPair, Keys
@@ -144,15 +144,13 @@ def linked_keys(data: ParsedEncryptedData, encryption: Encryption) -> list[int]:
 
 def read_encryption(envelope: Envelope) -> Encryption:
     """Step 5: take the encryption elements apart; FailedDecryption (0102), PolicyNoncompliance (0103) for too many."""
-    if envelope.security is None:
-        return Encryption((), ())
-    keys = envelope.security.findall(_ENCRYPTED_KEY)
+    keys = blocks(envelope, _ENCRYPTED_KEY)
     if len(keys) > MAX_ENCRYPTED_KEYS:
         raise PolicyNoncompliance(f"more than {MAX_ENCRYPTED_KEYS} encrypted keys")
     with spoken_as(FailedDecryption):
         return Encryption(
             tuple(read_encrypted_key(key) for key in keys),
-            tuple(read_encrypted_data(data) for data in envelope.security.findall(_ENCRYPTED_DATA)),
+            tuple(read_encrypted_data(data) for data in blocks(envelope, _ENCRYPTED_DATA)),
         )
 
 

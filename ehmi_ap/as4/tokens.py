@@ -154,7 +154,7 @@ def read_reference(key_info: etree._Element | None) -> TokenReference:
     if child.tag == _X509_DATA:
         return KeyIdentifier("x509-ski", _base64(_only_child(child, qname(DS, "X509SKI"))))
     if child.tag != _STR:
-        raise NotAllowedAlgorithm("token form", etree.QName(child).localname[:40])
+        raise NotAllowedAlgorithm("token form", "something other than a SecurityTokenReference")
     inner = _only_child(child)
     if inner.tag == _REFERENCE:
         uri = inner.get("URI", "")
@@ -168,7 +168,7 @@ def read_reference(key_info: etree._Element | None) -> TokenReference:
         return KeyIdentifier(form, _base64(inner))
     if inner.tag == _X509_DATA:
         return _issuer_serial(_only_child(inner, qname(DS, "X509IssuerSerial")))
-    raise NotAllowedAlgorithm("token form", etree.QName(inner).localname[:40])
+    raise NotAllowedAlgorithm("token form", "an unknown kind of token reference")
 
 
 def _issuer_serial(element: etree._Element) -> IssuerSerial:
@@ -195,11 +195,13 @@ def read_binary(reference: Direct, tokens: Mapping[str, etree._Element]) -> Bina
     form = _BINARY_FORMS.get(token.get("ValueType", X509_V3))
     if form is None or token.get("EncodingType", BASE64_BINARY) != BASE64_BINARY:
         raise NotAllowedAlgorithm("token form", "a BinarySecurityToken of another type")
-    return _certificates(form, _base64(token))
+    return _certificates(form, _plain_text(token))
 
 
-@lru_cache(maxsize=1024)
-def _certificates(form: str, content: bytes) -> BinaryToken:
+@lru_cache(maxsize=256)
+def _certificates(form: str, text: str) -> BinaryToken:
+    """Remembered by the very text of the token: a partner sends the same one thousands of times."""
+    content = _from_base64(text)
     if form == "bst":
         return BinaryToken(form, Certificate.from_der(content))
     path = pkipath(content)
@@ -214,10 +216,18 @@ def _only_child(element: etree._Element, tag: str | None = None) -> etree._Eleme
 
 
 def _base64(element: etree._Element) -> bytes:
-    """The bytes in an element without children, whatever white space is between (as4-wire 9.22)."""
+    return _from_base64(_plain_text(element))
+
+
+def _plain_text(element: etree._Element) -> str:
+    if len(element):
+        raise MalformedSecurity("a token holds something other than text")
+    return element.text or ""
+
+
+def _from_base64(text: str) -> bytes:
+    """The bytes, whatever white space is between (as4-wire 9.22)."""
     try:
-        if len(element):
-            raise ValueError
-        return base64.b64decode("".join((element.text or "").split()), validate=True)
-    except (binascii.Error, ValueError):
-        raise MalformedSecurity(f"the content of {etree.QName(element).localname} is not base64") from None
+        return binascii.a2b_base64("".join(text.split()), strict_mode=True)
+    except ValueError:  # binascii.Error is one; so is what is not ASCII
+        raise MalformedSecurity("the content of a token is not base64") from None

@@ -193,6 +193,11 @@ def read_proof(
     return Proof(signature=signature, elements=elements, parts=covered, signers=signers)
 
 
+def blocks(envelope: Envelope, tag: str) -> list[etree._Element]:
+    """The children of that name of the Security header for us; none where there is no such header."""
+    return [] if envelope.security is None else list(envelope.security.iterchildren(tag))
+
+
 def read_signature(envelope: Envelope, *, parts: int = 100) -> ParsedSignature:
     """Step 6: the one ds:Signature of the Security header that is for us.
 
@@ -201,7 +206,7 @@ def read_signature(envelope: Envelope, *, parts: int = 100) -> ParsedSignature:
         InvalidHeader (0009): there are two.
         FailedAuthentication (0101): it is malformed.
     """
-    found = [] if envelope.security is None else envelope.security.findall(_SIGNATURE)
+    found = blocks(envelope, _SIGNATURE)
     if not found:
         raise PolicyNoncompliance("the message is not signed")
     if len(found) > 1:
@@ -212,11 +217,9 @@ def read_signature(envelope: Envelope, *, parts: int = 100) -> ParsedSignature:
 
 def check_header(envelope: Envelope, now: datetime) -> None:
     """Step 6: no UsernameToken, and at most one wsu:Timestamp, not expired; PolicyNoncompliance (0103)."""
-    if envelope.security is None:
-        return
-    if envelope.security.find(_USERNAME_TOKEN) is not None:
+    if blocks(envelope, _USERNAME_TOKEN):
         raise PolicyNoncompliance("a UsernameToken, which eDelivery forbids")
-    timestamps = envelope.security.findall(_TIMESTAMP)
+    timestamps = blocks(envelope, _TIMESTAMP)
     if len(timestamps) > 1:
         raise PolicyNoncompliance("the Security header holds two timestamps")
     for expires in timestamps[0].findall(qname(WSU, "Expires")) if timestamps else []:
@@ -308,9 +311,7 @@ def known_certificates(reference: TokenReference, trust: Trust) -> tuple[Certifi
 
 def binary_tokens(envelope: Envelope) -> dict[str, etree._Element]:
     """The BinarySecurityTokens of the Security header by id, wherever they stand in it (as4-wire 3.2)."""
-    if envelope.security is None:
-        return {}
-    found = envelope.security.findall(BINARY_SECURITY_TOKEN)
+    found = blocks(envelope, BINARY_SECURITY_TOKEN)
     return {token.get(name, ""): token for token in found for name in (_WSU_ID, "Id") if token.get(name)}
 
 
