@@ -15,8 +15,8 @@ from lxml import etree
 from ehmi_ap.errors import MalformedXml
 
 DEFAULT = "#default"
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*").fullmatch
-_XML = "http://www.w3.org/XML/1998/namespace"
+_WRITTEN_NAME = etree.XPath("name(@*[$position])")
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}").fullmatch
 
 _Scope = dict[str, str]
 
@@ -55,7 +55,7 @@ def _libxml2(node: etree._Element | etree._ElementTree, prefixes: list[str] | No
 
 def _walk(apex: etree._Element, prefixes: Sequence[str]) -> bytes:
     """Steps 1 and 2: read the list; walk in document order, carrying what is in scope and what is written already."""
-    listed = {"" if prefix == DEFAULT else prefix for prefix in prefixes}
+    listed = {"" if prefix == DEFAULT else prefix for prefix in prefixes if prefix}
     parent = apex.getparent()
     scopes = [{} if parent is None else {prefix or "": uri or "" for prefix, uri in parent.nsmap.items()}]
     written: list[_Scope] = [{}]
@@ -85,7 +85,7 @@ def _walk(apex: etree._Element, prefixes: Sequence[str]) -> bytes:
 
 def _start(element: etree._Element, listed: set[str], scope: _Scope, rendered: _Scope) -> tuple[str, _Scope]:
     """Steps 3 to 6: the start tag of one element, and what is written by it and its ancestors."""
-    attributes = list(_attributes(element, scope))
+    attributes = list(_attributes(element))
     used = {element.prefix or ""} | {prefix for _, prefix, _ in attributes if prefix}  # step 3
     candidates = used | (listed & scope.keys()) | (listed & {""})  # step 4
     declarations = []
@@ -98,22 +98,15 @@ def _start(element: etree._Element, listed: set[str], scope: _Scope, rendered: _
     return f"<{_name(element)}{''.join(declarations)}{''.join(texts)}>", rendered
 
 
-def _attributes(element: etree._Element, scope: _Scope) -> Iterator[tuple[tuple[str, str], str, str]]:
-    """Each attribute: its sort key (step 6), its prefix (step 7) and its text."""
+def _attributes(element: etree._Element) -> Iterator[tuple[tuple[str, str], str, str]]:
+    """Each attribute: its sort key (step 6), its prefix and its text.
+
+    Step 7: the prefix it was written with; lxml does not tell it, since two prefixes may have one URI.
+    """
     for position, (name, value) in enumerate(cast(Iterable[tuple[str, str]], element.items()), start=1):
         uri, _, local = name.rpartition("}")
-        prefix = _prefix(element, uri[1:], position, scope) if uri else ""
+        prefix = str(_WRITTEN_NAME(element, position=position)).partition(":")[0] if uri else ""
         yield (uri[1:], local), prefix, f' {prefix + ":" if prefix else ""}{local}="{_value(value)}"'
-
-
-def _prefix(element: etree._Element, uri: str, position: int, scope: _Scope) -> str:
-    """Step 7: the prefix an attribute was written with; lxml hides it where two prefixes have one URI."""
-    if uri == _XML:
-        return "xml"
-    bound = [prefix for prefix, other in scope.items() if other == uri and prefix]
-    if len(bound) == 1:
-        return bound[0]
-    return str(element.xpath(f"name(@*[{position}])")).partition(":")[0]
 
 
 def _name(element: etree._Element) -> str:

@@ -30,9 +30,14 @@ _MAX_DIGEST = 64
 
 @dataclass(frozen=True, slots=True)
 class SignatureLimits:
-    """Budgets on one signature (python-stack 8): parts of the message + 8 references, and lists within them."""
+    """Budgets on one signature (python-stack 8): parts of the message + 8 references, and lists within them.
+
+    `elements` bounds those to the document itself, for each costs a canonicalisation of what it refers to, before
+    anybody knows who sent it. Messages have two to four.
+    """
 
     references: int = 108
+    elements: int = 8
     transforms: int = 3
     prefixes: int = 32
 
@@ -114,11 +119,16 @@ def _signed_info(
         raise MalformedSecurity("a signature without a reference")
     if len(references) > limits.references:
         raise BudgetExceeded("references in a signature", limits.references)
-    parsed = tuple(_reference(reference, limits) for reference in references)
+    parsed = tuple(read_reference(reference, limits) for reference in references)
+    if len({reference.uri for reference in parsed}) < len(parsed):
+        raise MalformedSecurity("two references of a signature to the same thing")
+    if sum(reference.uri[:1] in ("", "#") for reference in parsed) > limits.elements:
+        raise BudgetExceeded("references to elements in a signature", limits.elements)
     return uri, _prefixes(c14n, limits), attribute(method, "Algorithm"), parsed
 
 
-def _reference(element: etree._Element, limits: SignatureLimits) -> ParsedReference:
+def read_reference(element: etree._Element, limits: SignatureLimits = DEFAULT_LIMITS) -> ParsedReference:
+    """Reads a ds:Reference, in a signature or where a receipt repeats it; raises as read_signature."""
     parts = children(element, DS, ("Transforms", "DigestMethod", "DigestValue"))
     method = single(parts, "DigestMethod")
     no_children(method)

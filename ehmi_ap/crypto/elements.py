@@ -6,6 +6,7 @@ Rules: comments and white space between elements are legal (as4-wire 9.44); a co
 
 import base64
 import binascii
+import re
 from functools import lru_cache
 
 from lxml import etree
@@ -13,6 +14,7 @@ from lxml import etree
 from ehmi_ap.errors import MalformedSecurity
 
 _ESCAPES = {"&": "&amp;", "<": "&lt;", '"': "&quot;", "\t": "&#x9;", "\n": "&#xA;", "\r": "&#xD;"}
+_SPECIAL = re.compile("[" + "".join(_ESCAPES) + "]").search
 _ESCAPED = str.maketrans(_ESCAPES)
 
 Children = dict[str, list[etree._Element]]
@@ -96,4 +98,4 @@ def no_children(element: etree._Element) -> None:
 
 def escaped(value: str) -> str:
     """An attribute value as canonical XML writes it (between double quotes)."""
-    return value.translate(_ESCAPED)
+    return value.translate(_ESCAPED) if _SPECIAL(value) else value

@@ -25,7 +25,11 @@ _HAS_INSTRUCTIONS = etree.XPath("boolean(//processing-instruction())")
 
 @dataclass(frozen=True, slots=True)
 class XmlLimits:
-    """Budgets on one document: `bytes`, the rest in numbers of them; `depth` counts the root as 1."""
+    """Budgets on one document: `bytes`, the rest in numbers of them; `depth` counts the root as 1.
+
+    `scope` is how many namespace declarations may be in scope at an element, were there as many elements as may be:
+    canonicalising looks them up one by one at each element, so what is bounded is their sum over all elements.
+    """
 
     bytes: int = 262_144
     elements: int = 20_000
@@ -33,6 +37,7 @@ class XmlLimits:
     namespaces: int = 1_000
     depth: int = 64
     attributes_per_element: int = 64
+    scope: int = 100
 
 
 DEFAULT_LIMITS = XmlLimits()
@@ -49,14 +54,14 @@ def parse(data: bytes, limits: XmlLimits = DEFAULT_LIMITS, *, instructions: bool
         raise BudgetExceeded("bytes of XML", limits.bytes)
     if data.startswith(_BOM):
         data = data[len(_BOM) :]
-    attributes = _count(data, limits)
+    counts = _count(data, limits)
     try:
         root = etree.fromstring(data, _parser())
     except etree.XMLSyntaxError as error:
         raise _refusal(error, limits) from None
     if not instructions and _INSTRUCTION.search(data) and _HAS_INSTRUCTIONS(root):
         raise MalformedXml("a processing instruction is not allowed")
-    _look(root, limits, attributes)
+    _look(root, limits, counts)
     return root
 
 
@@ -90,29 +95,53 @@ def _parser() -> etree.XMLParser:
     )
 
 
-def _count(data: bytes, limits: XmlLimits) -> int:
-    """What can be seen in the bytes; each count is at least the true number. Returns that of the attributes."""
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """What was seen in the bytes; each is at least the true number."""
+
+    elements: int
+    attributes: int
+    namespaces: int
+
+
+def _count(data: bytes, limits: XmlLimits) -> _Counts:
     if b"<!DOCTYPE" in data:
         raise MalformedXml("a document type declaration is not allowed")
-    tags = data.count(b"<")
-    if tags > limits.elements and tags - data.count(b"</") > limits.elements:
+    elements, attributes, namespaces = data.count(b"<"), data.count(b"="), data.count(b"xmlns")
+    if elements > limits.elements and (elements := elements - data.count(b"</")) > limits.elements:
         raise BudgetExceeded("elements", limits.elements)
-    attributes = data.count(b"=")
     if attributes > limits.attributes:
         raise BudgetExceeded("attributes", limits.attributes)
-    if data.count(b"xmlns") > limits.namespaces:
+    if namespaces > limits.namespaces:
         raise BudgetExceeded("namespace declarations", limits.namespaces)
-    return attributes
+    return _Counts(elements, attributes, namespaces)
 
 
-def _look(root: etree._Element, limits: XmlLimits, attributes: int) -> None:
+def _look(root: etree._Element, limits: XmlLimits, counts: _Counts) -> None:
     """What only the tree shows. Without a DTD there are no entities but the five predefined ones."""
     if root.getroottree().docinfo.internalDTD is not None:
         raise MalformedXml("a document type declaration is not allowed")
     if _deeper_than(limits.depth)(root):
         raise BudgetExceeded("levels of elements", limits.depth)
-    if attributes > limits.attributes_per_element and _wider_than(limits.attributes_per_element)(root):
+    if counts.attributes > limits.attributes_per_element and _wider_than(limits.attributes_per_element)(root):
         raise BudgetExceeded("attributes in one element", limits.attributes_per_element)
+    look_ups = limits.elements * limits.scope
+    if counts.elements * counts.namespaces > look_ups and _in_scope(root) > look_ups:
+        raise BudgetExceeded("namespace declarations in scope", limits.scope)
+
+
+def _in_scope(root: etree._Element) -> int:
+    """The namespace declarations in scope, added up over all elements."""
+    total, scopes, declared = 0, [0], 0
+    for event, _ in etree.iterwalk(root, events=("start-ns", "start", "end")):
+        if event == "start-ns":
+            declared += 1
+        elif event == "start":
+            scopes.append(scopes[-1] + declared)
+            total, declared = total + scopes[-1], 0
+        else:
+            scopes.pop()
+    return total
 
 
 @cache

@@ -55,7 +55,7 @@ _PARTS = (
 )
 _MAX_WRAPPED = 1024
 _MAX_LABEL = 1024
-_MAX_REFERENCES = 108
+_MAX_REFERENCES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def read_encrypted_key(element: etree._Element) -> ParsedEncryptedKey:
 
     Raises:
         MalformedSecurity: not of the shape of XML Encryption 1.1, 3.5.1.
-        BudgetExceeded: more than 108 data references.
+        BudgetExceeded: more than 1000 data references.
     """
     if element.tag != f"{{{XENC}}}EncryptedKey":
         raise MalformedSecurity("an xenc:EncryptedKey was expected")

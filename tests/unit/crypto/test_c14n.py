@@ -83,7 +83,7 @@ def _ours(document: bytes, prefixes: list[str]) -> bytes:
     return hashlib.sha256(canonical(root[0], prefixes)).digest()
 
 
-LISTS = ["", "p", "p q x", "#default", "#default p x", "#default q nowhere", "nowhere"]
+LISTS = ["", "p", "xml xmlns p", "p q x", "#default", "#default p x", "#default q nowhere", "nowhere"]
 
 
 @pytest.mark.parametrize("prefixes", LISTS)
@@ -160,6 +160,19 @@ def test_a_prefix_list_works_in_another_thread_than_the_parser():
 
     assert forms == [b'<fresh7:c xmlns:fresh7="u:f" xmlns:fresh8="u:g"></fresh7:c>']
     assert canonical(roots[0][0], ["fresh8"]) == forms[0]
+
+
+@pytest.mark.parametrize("prefix", ["x" * 60_000, "<x>", "&", "x/", "-", ":", "a:b", "æ", "x\x00", "", "#other"])
+def test_what_is_no_prefix_is_ignored(prefix):
+    root = safexml.parse(ODD.encode(), instructions=True)
+
+    assert canonical(root, [prefix, "q"]) == canonical(root, ["q"])
+
+
+def test_prefixes_beyond_ascii_are_found():
+    root = safexml.parse('<r xmlns:æ="u:ae" xmlns:q·="u:q"><c/></r>'.encode())
+
+    assert canonical(root[0], ["æ", "q·"]).decode() == '<c xmlns:q·="u:q" xmlns:æ="u:ae"></c>'
 
 
 def test_a_relative_namespace_name_has_no_canonical_form():

@@ -3,7 +3,7 @@
 import base64
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import timedelta, timezone
 
 import pki
 import pytest
@@ -129,6 +129,26 @@ def test_validity_ends_with_its_last_second(test_pki):
     ):
         assert refusal(lambda check=check: check(NOW + DAY + second)) is Refusal.EXPIRED
         assert refusal(lambda check=check: check(NOW - DAY - second)) is Refusal.NOT_YET_VALID
+
+
+def test_time_zones_do_not_matter(test_pki):
+    leaf = pki.make_leaf(test_pki.root, not_before=NOW - DAY, not_after=NOW)
+    east = timezone(timedelta(hours=9))
+
+    assert chain(leaf, anchor=test_pki.root, at=(NOW - timedelta(hours=1)).astimezone(east))
+    late = (NOW + timedelta(hours=1)).astimezone(timezone(timedelta(hours=-9)))
+    assert refusal(lambda: chain(leaf, anchor=test_pki.root, at=late)) is Refusal.EXPIRED
+
+
+def test_a_ca_that_expires_is_judged_in_the_same_time_zone(test_pki):
+    issuing = pki.make_ca("Short", issuer=test_pki.root, not_after=NOW)
+    leaf = pki.make_leaf(issuing)
+    hour = timedelta(hours=1)
+
+    for zone in (timezone(9 * hour), timezone(-9 * hour)):
+        assert len(chain(leaf, issuing, anchor=test_pki.root, at=(NOW - hour).astimezone(zone))) == 3
+        at = (NOW + hour).astimezone(zone)
+        assert refusal(lambda at=at: chain(leaf, issuing, anchor=test_pki.root, at=at)) is Refusal.EXPIRED
 
 
 def test_a_path_leads_from_the_leaf_to_the_anchor(test_pki):

@@ -186,6 +186,7 @@ def changed(change) -> etree._Element:
 INFO_END, SIGNATURE_END = "</ds:SignedInfo>", "</ds:Signature>"
 VALUE = "<ds:SignatureValue>YQ==</ds:SignatureValue>"
 MALFORMED = {
+    "a reference twice": lambda t: t.replace(INFO_END, t[t.index("<ds:Reference ") : t.index(INFO_END)] + INFO_END),
     "ds:Object": lambda t: t.replace(SIGNATURE_END, "<ds:Object/></ds:Signature>"),
     "two values": lambda t: t.replace(SIGNATURE_END, VALUE + SIGNATURE_END),
     "two infos": lambda t: t.replace(INFO_END, INFO_END + t[t.index("<ds:SignedInfo") : t.index(INFO_END)] + INFO_END),
@@ -240,12 +241,13 @@ def test_signed_info_has_to_be_canonicalised_exclusively(uri):
     ("limits", "budget"),
     [
         (SignatureLimits(references=2), "references"),
+        (SignatureLimits(elements=2), "elements"),
         (SignatureLimits(transforms=0), "transforms"),
         (SignatureLimits(prefixes=1), "prefixes"),
     ],
 )
 def test_lists_are_bounded(limits, budget):
-    info = dsig.signed_info([("#1", [EXC_C14N], b"1" * 32)] * 3)
+    info = dsig.signed_info([(f"#{number}", [EXC_C14N], b"1" * 32) for number in range(3)])
     listed = f'<ec:InclusiveNamespaces xmlns:ec="{EXC_C14N}" PrefixList="a b"/></ds:CanonicalizationMethod>'
     root = parse(signature_xml(info.replace("</ds:CanonicalizationMethod>", listed), b"v").encode())
 

@@ -123,6 +123,17 @@ def test_a_bomb_is_refused_at_once_even_with_a_generous_byte_limit(bomb):
     assert time.perf_counter() - started < 0.5
 
 
+def test_many_elements_below_many_namespaces_are_refused_but_many_local_ones_are_not():
+    """Exclusive canonicalisation looks up each prefix in scope at each element (python-stack 8)."""
+    declared = [f"xmlns:n{number}='u:{number}'" for number in range(900)]
+
+    with pytest.raises(BudgetExceeded) as caught:
+        parse(f"<a {' '.join(declared)}>{'<b/>' * 15_000}</a>".encode())
+    assert caught.value.budget == "namespace declarations in scope"
+    local = "".join(f"<b {each}><c/><c/><c/></b>" for each in declared)
+    assert len(parse(f"<a>{local}{'<d/>' * 12_000}</a>".encode())) == 12_900
+
+
 def test_ids_are_found_under_all_four_names_and_elements_may_have_two():
     root = parse(f'<r Id="1"><a wsu:Id="2" id="3" xmlns:wsu="{WSU}"/><b ID="4"/><c xml:id="i5" x="6"/></r>'.encode())
     index = index_ids(root)
