@@ -25,6 +25,7 @@ from ehmi_ap.model import Wire
 HEAD_BYTES = 65536
 INFLATED_BYTES = 1024**3
 _BOM = b"\xef\xbb\xbf"
+_GIVE_ANOTHER = "Capture the whole HTTP request or response, its MIME body, or the SOAP envelope."
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -96,7 +97,7 @@ def _inflated(body: bytes) -> bytes:
         inflated = b"".join(gunzip.feed(body))
         gunzip.finish()
     except DecompressionFailure:
-        raise HttpRefusal(400, "The gzip content encoding of the capture is damaged.") from None
+        raise HttpRefusal(400, "The gzip content encoding of the capture is damaged.", fix=_GIVE_ANOTHER) from None
     return inflated
 
 
@@ -115,7 +116,7 @@ def _guess(body: bytes) -> str:
         return SOAP_CONTENT_TYPE
     first = _FIRST_DELIMITER.search(body, 0, HEAD_BYTES)
     if first is None:
-        raise HttpRefusal(400, "There is no SOAP envelope and no multipart message in the capture.")
+        raise HttpRefusal(400, "There is no SOAP envelope and no multipart message in the capture.", fix=_GIVE_ANOTHER)
     return f'{MULTIPART_TYPE}; boundary="{first[1].decode("latin-1")}"; type="{SOAP_TYPE}"'
 
 
