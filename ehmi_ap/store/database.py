@@ -14,7 +14,7 @@ MIGRATIONS: tuple[str, ...] = ("schema.sql",)
 
 OLDEST_SQLITE = (3, 37, 0)  # STRICT tables; RETURNING and UPDATE FROM are older
 BUSY_SECONDS = 30.0
-"""How long a writer waits for another process's transaction, which lasts one fsync."""
+"""How long to wait for another process's transactions, each of which lasts one fsync."""
 
 _MADE_WITH = (  # of the file, for all who open it later
     "PRAGMA page_size = 8192",  # a receipt in one page; small writes cost as much as with 4096 (tests/bench)
@@ -76,6 +76,13 @@ def connect(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         connection.close()
         raise StoreError(f"the database cannot be opened: {error}") from error
+    return connection
+
+
+def connect_writer(path: Path) -> sqlite3.Connection:
+    """A connection that never waits for another process by itself: writer.py does. Raises StoreError."""
+    connection = connect(path)
+    connection.execute("PRAGMA busy_timeout = 0").fetchall()
     return connection
 
 

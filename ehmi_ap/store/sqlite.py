@@ -20,7 +20,7 @@ from ehmi_ap.ports import Job, Kept, Query, Sent, Stored
 from ehmi_ap.store import codec
 from ehmi_ap.store.blobs import FileBlobs
 from ehmi_ap.store.codec import Place, micros, moment
-from ehmi_ap.store.database import connect, connect_reader, make
+from ehmi_ap.store.database import connect_reader, connect_writer, make
 from ehmi_ap.store.layout import Layout, lay_out
 from ehmi_ap.store.readers import InlineBody, Readers
 from ehmi_ap.store.rules import HELD, direction_of
@@ -52,7 +52,7 @@ class SqliteStore:
 
     def __init__(self, path: Path, blobs: FileBlobs) -> None:
         self._blobs = blobs
-        self._writer = Writer(partial(connect, path))
+        self._writer = Writer(partial(connect_writer, path))
         self._readers = Readers(partial(connect_reader, path))
 
     @classmethod

@@ -13,6 +13,7 @@ Rules of this file:
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,10 +21,12 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from ehmi_ap.errors import ApError, StoreError
+from ehmi_ap.store.database import BUSY_SECONDS
 
 T = TypeVar("T")
 GROUP = 256
 """Requests in one transaction at most, so that the first of them does not wait too long."""
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.0001, 0.002  # seconds between two looks whether the other is done
 
 
 @dataclass(slots=True, eq=False)
@@ -104,7 +107,7 @@ class Writer:
         """Run a group in one transaction; each alone, if one of them fails."""
         connection = self._connection
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            _begin(connection)
             whole = _run_all(connection, group)
             if whole:
                 connection.execute("COMMIT")
@@ -128,6 +131,27 @@ class Writer:
         for loop, requests in loops.items():
             with suppress(RuntimeError):  # a loop that was closed meanwhile: nobody waits there
                 loop.call_soon_threadsafe(_set_all, requests)
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    """Begin as soon as no other process writes.
+
+    SQLite's own waiting sleeps up to a tenth of a second at a time, which is a hundred transactions of another.
+    """
+    deadline, pause = time.monotonic() + BUSY_SECONDS, SHORTEST_PAUSE
+    while True:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            return
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(pause)
+        pause = min(pause * 1.5, LONGEST_PAUSE)
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _run_all(connection: sqlite3.Connection, group: list[_Request]) -> bool:

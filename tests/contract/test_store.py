@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from store_samples import (
@@ -73,6 +74,14 @@ async def test_other_content_under_the_same_id_is_a_conflict(store: Store) -> No
         await accept(store, fingerprint=b"two")
     assert len(await store.find(Query())) == 1
     assert len(await store.events()) == 1
+
+
+async def test_without_an_event_the_clock_says_since_when(store: Store) -> None:
+    """Otherwise it is the time of the first event, so that the caller's clock rules."""
+    before = datetime.now(UTC)
+    await accept(store, events=[])
+    job = await claim_one(store, OUT, at=datetime.now(UTC))
+    assert before <= job.first_at <= datetime.now(UTC)
 
 
 async def test_two_identical_submissions_in_flight_are_one_message(store: Store) -> None:

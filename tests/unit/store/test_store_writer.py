@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ehmi_ap.errors import StoreError
+from ehmi_ap.store import writer
 from ehmi_ap.store.writer import Writer
 
 
@@ -18,6 +19,7 @@ class Disk(sqlite3.Connection):
     seen: list[str]
     broken = ""
     passes = 0
+    busy: threading.Event
 
     def execute(self, sql: str, *values: object) -> sqlite3.Cursor:  # type: ignore[override]
         self.__dict__.setdefault("seen", []).append(sql)
@@ -25,7 +27,11 @@ class Disk(sqlite3.Connection):
             self.passes -= 1
         if self.passes < 0:
             raise sqlite3.OperationalError("disk I/O error")
-        return super().execute(sql, *values)  # type: ignore[arg-type]
+        try:
+            return super().execute(sql, *values)  # type: ignore[arg-type]
+        except sqlite3.OperationalError:
+            self.busy.set()
+            raise
 
 
 class Bench:
@@ -33,6 +39,7 @@ class Bench:
 
     def __init__(self, path: Path) -> None:
         self.disk = sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=Disk)
+        self.disk.busy = self.busy = threading.Event()
         self.disk.execute("CREATE TABLE n (value INTEGER UNIQUE)")
         self.writer = Writer(lambda: self.disk)
         self.gate = threading.Event()
@@ -120,6 +127,24 @@ async def test_a_broken_disk_fails_all_and_the_writer_goes_on(bench: Bench, brok
     bench.disk.broken, bench.disk.passes = "", 0
     assert await bench.insert(7) == 7
     assert bench.stored() == [7]
+
+
+async def test_a_writer_waits_for_other_processes_but_not_for_ever(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.disk.execute("PRAGMA busy_timeout = 0")
+    bench.numbers.execute("BEGIN IMMEDIATE")
+    waiting = bench.insert(1)
+    await asyncio.to_thread(bench.busy.wait, 10)
+    assert not waiting.done()
+    bench.numbers.execute("COMMIT")
+    assert await waiting == 1
+    bench.numbers.execute("BEGIN IMMEDIATE")
+    monkeypatch.setattr(writer, "BUSY_SECONDS", 0)
+    with pytest.raises(StoreError, match="locked"):
+        await bench.insert(2)
+    bench.numbers.execute("COMMIT")
+    assert bench.stored() == [1]
 
 
 async def test_what_nobody_waits_for_any_more_is_not_begun(bench: Bench) -> None:
