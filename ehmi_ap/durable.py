@@ -22,9 +22,10 @@ def write_atomically(path: Path, chunks: Iterable[bytes], *, mode: int = 0o600) 
 
 
 def write_synced(path: Path, chunks: Iterable[bytes], *, mode: int = 0o600) -> None:
-    """Write a new file with this mode from its first byte on, and sync its content. Raises OSError."""
+    """Write a new file with this mode, never a wider one and whatever the umask, and sync it. Raises OSError."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(file.fileno(), mode)
         for chunk in chunks:
             file.write(chunk)
         file.flush()

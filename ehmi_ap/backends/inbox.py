@@ -101,7 +101,6 @@ class Inbox:
                 description["payloads"][number - 1]["file"] = name
             text = json.dumps(description, ensure_ascii=False, indent=2).encode()
             write_synced(staged / METADATA, (text,), mode=self._mode)
-            (staged / METADATA).chmod(self._mode)
             staged.chmod(self._folder_mode())
             sync_folder(staged)
         sync_folder(self._staging)
@@ -177,7 +176,6 @@ def _place(body: Body, target: Path, mode: int) -> None:
             target.chmod(mode)
             return
     write_synced(target, body.chunks(), mode=mode)
-    target.chmod(mode)  # whatever the umask took away
 
 
 def _remove(path: Path) -> None:

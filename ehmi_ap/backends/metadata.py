@@ -109,7 +109,8 @@ def read_description(document: object, *, where: str = "metadata") -> Descriptio
     try:
         return tables.read(Description, table, where=where)
     except ConfigError as error:
-        raise SubmissionError("; ".join(error.findings)) from None
+        # The one who wrote it knows the value of a PartyId as its `id`.
+        raise SubmissionError("; ".join(error.findings).replace("[to] value", "[to] id")) from None
 
 
 _SHORT = ("to", "service", "agreement", "sender", "receiver")

@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pki
 import pytest
-from conftest import TestPki
 
 from ehmi_ap import config as room
 from ehmi_ap.config import Config, Secret, load_agreements
@@ -43,7 +43,7 @@ Home = Callable[..., Path]
 
 
 @pytest.fixture
-def home(tmp_path: Path, test_pki: TestPki) -> Home:
+def home(tmp_path: Path, test_pki: Any) -> Home:
     """Writes a whole configuration around `text`, the ehmi-ap.toml."""
 
     def write(text: str = MINIMAL) -> Path:
@@ -190,7 +190,7 @@ class TestAgreements:
         room.put_pmode(config, "partner", {**PMODE, **(pmode or {})})
         return config
 
-    def test_whole(self, home: Home, test_pki: TestPki) -> None:
+    def test_whole(self, home: Home, test_pki: Any) -> None:
         agreements = load_agreements(self.config(home), now=pki.NOW)
         [pmode] = agreements.pmodes
         assert (pmode.name, pmode.us.value) == ("partner", "our-ap")
@@ -200,7 +200,7 @@ class TestAgreements:
         assert agreements.trust.certificate("partner").der == test_pki.receiver.der
         assert (agreements.lapsed, agreements.warnings) == ((), ())
 
-    def test_pkcs12_with_a_password(self, home: Home, tmp_path: Path, test_pki: TestPki) -> None:
+    def test_pkcs12_with_a_password(self, home: Home, tmp_path: Path, test_pki: Any) -> None:
         text = changed(MINIMAL, "keys/signing.pem", "keys/signing.p12")
         text = changed(text, "\n[backends", 'password = { env = "EHMI_AP_TEST_PASSWORD" }\n[backends')
         path = home()
@@ -212,7 +212,7 @@ class TestAgreements:
             keys = load_agreements(Config.load(path), now=pki.NOW).keys
         assert keys.signing.certificate.der == test_pki.receiver.der
 
-    def test_key_and_certificate_in_two_files(self, home: Home, tmp_path: Path, test_pki: TestPki) -> None:
+    def test_key_and_certificate_in_two_files(self, home: Home, tmp_path: Path, test_pki: Any) -> None:
         text = changed(MINIMAL, 'file = "keys/signing.pem"', 'file = "keys/k"\ncertificate = "keys/c"')
         home()
         (tmp_path / "keys" / "k").write_bytes(test_pki.sender.key_pem)
@@ -222,7 +222,7 @@ class TestAgreements:
         with pytest.raises(ConfigError, match="belongs to it"):
             load_agreements(Config.load(home(text)), now=pki.NOW)
 
-    def test_roll_over(self, home: Home, tmp_path: Path, test_pki: TestPki) -> None:
+    def test_roll_over(self, home: Home, tmp_path: Path, test_pki: Any) -> None:
         """Two certificates under one name: the newer one encrypts, from when it is valid."""
         later = pki.make_leaf(test_pki.issuing, "receiver", key="c", not_before=pki.NOW + timedelta(days=5))
         config = self.config(home)
@@ -235,7 +235,7 @@ class TestAgreements:
         assert then is not None
         assert (now.der, then.der) == (test_pki.receiver.der, later.der)
 
-    def test_every_mistake_at_once(self, home: Home, tmp_path: Path, test_pki: TestPki) -> None:
+    def test_every_mistake_at_once(self, home: Home, tmp_path: Path, test_pki: Any) -> None:
         config = self.config(home)
         (tmp_path / "keys" / "signing.pem").write_bytes(b"nothing")
         (tmp_path / "trust" / "broken.pem").write_bytes(b"nothing")
@@ -270,7 +270,7 @@ class TestAgreements:
         ],
     )
     def test_unfit_certificate(
-        self, home: Home, tmp_path: Path, test_pki: TestPki, key: str, usage: tuple[str, ...], expected: str
+        self, home: Home, tmp_path: Path, test_pki: Any, key: str, usage: tuple[str, ...], expected: str
     ) -> None:
         config = self.config(home)
         unfit = pki.make_leaf(test_pki.issuing, "receiver", key=key, key_usage=usage)
@@ -320,7 +320,7 @@ class TestAgreements:
 
 
 class TestChanges:
-    def test_put_and_delete(self, home: Home, tmp_path: Path, test_pki: TestPki) -> None:
+    def test_put_and_delete(self, home: Home, tmp_path: Path, test_pki: Any) -> None:
         config = Config.load(home())
         agreements = room.put_certificate(config, "other", test_pki.stranger.der)
         assert agreements.trust.certificate("other").der == test_pki.stranger.der
@@ -334,7 +334,7 @@ class TestChanges:
         assert room.delete_certificate(config, "other").trust.names == ("partner",)
         assert sorted(path.name for path in (tmp_path / "trust").iterdir()) == ["partner.pem"]
 
-    def test_no_private_key_gets_into_trust(self, home: Home, tmp_path: Path, test_pki: TestPki) -> None:
+    def test_no_private_key_gets_into_trust(self, home: Home, tmp_path: Path, test_pki: Any) -> None:
         room.put_certificate(Config.load(home()), "both", test_pki.stranger.pem + test_pki.stranger.key_pem)
         assert b"PRIVATE" not in (tmp_path / "trust" / "both.pem").read_bytes()
 

@@ -1,0 +1,322 @@
+"""C1's folder: what is dropped is submitted once, what is wrong says so, what is half is left alone."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from ehmi_ap.backends.directory import DirectoryBackend
+from ehmi_ap.backends.outbox import FileBody, Outbox
+from ehmi_ap.errors import BackendError, ConfigError, StoreError, SubmissionConflict, SubmissionError
+from ehmi_ap.model import DeliveryEvent, Direction, EventKind, MessageId, Submission
+
+SBD = b"<StandardBusinessDocument/>"
+
+
+class C2:
+    """The access point as a backend sees it: idempotent by message id, and refusing what it is told to refuse."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, tuple[bytes, ...]] = {}
+        self.trouble: list[Exception] = []
+        self.calls = 0
+
+    async def __call__(self, submission: Submission) -> MessageId:
+        self.calls += 1
+        if self.trouble:
+            raise self.trouble.pop(0)
+        content = tuple(b"".join(payload.body.chunks()) for payload in submission.payloads)
+        assert submission.message_id is not None
+        if self.kept.setdefault(submission.message_id, content) != content:
+            raise SubmissionConflict(f"message {submission.message_id} has other content")
+        return submission.message_id
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    for name in ("outbox", "events"):
+        (tmp_path / "x" / name).mkdir(parents=True)
+    return tmp_path / "x"
+
+
+def backend(base: Path, **options: object) -> DirectoryBackend:
+    table = {"path": base.name, "poll": 0.005, **options}
+    return DirectoryBackend.from_config("msh", table, home=base.parent, domain="test.example")
+
+
+@asynccontextmanager
+async def running(base: Path, c2: C2) -> AsyncIterator[None]:
+    task = asyncio.create_task(backend(base).run(c2))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(true: Callable[[], object]) -> None:
+    async with asyncio.timeout(5):
+        while not true():
+            await asyncio.sleep(0)
+
+
+def drop(base: Path, name: str, content: bytes = SBD) -> Path:
+    path = base / "outbox" / name
+    path.with_name(f".{name}").write_bytes(content)
+    return path.with_name(f".{name}").rename(path)
+
+
+def drop_folder(base: Path, name: str, metadata: object, **files: bytes) -> Path:
+    aside = base / "outbox" / f".{name}"
+    aside.mkdir()
+    (aside / "message.json").write_text(json.dumps(metadata))
+    for file, content in files.items():
+        (aside / file).write_bytes(content)
+    return aside.rename(base / "outbox" / name)
+
+
+def waiting(base: Path) -> list[str]:
+    return sorted(path.name for path in (base / "outbox").iterdir())
+
+
+class TestDrops:
+    async def test_an_sbd(self, base: Path) -> None:
+        c2 = C2()
+        drop(base, "one.xml")
+        async with running(base, c2):
+            await until(lambda: waiting(base) == [])
+        assert list(c2.kept.values()) == [(SBD,)]
+        assert not (base / "errors").exists()
+
+    async def test_a_folder(self, base: Path) -> None:
+        c2 = C2()
+        metadata = {
+            "message_id": "own@x",
+            "payloads": [{"file": "b", "mime_type": "text/plain"}, {"file": "a", "mime_type": "text/plain"}],
+        }
+        drop_folder(base, "two", metadata, a=b"2", b=b"1")
+        async with running(base, c2):
+            await until(lambda: waiting(base) == [])
+        assert c2.kept == {"own@x": (b"1", b"2")}
+
+    async def test_many(self, base: Path) -> None:
+        c2 = C2()
+        for number in range(50):
+            drop(base, f"{number}.xml", str(number).encode())
+        async with running(base, c2):
+            await until(lambda: waiting(base) == [])
+        assert sorted(c2.kept.values()) == sorted((str(number).encode(),) for number in range(50))
+        assert c2.calls == 50
+
+    async def test_what_is_not_whole_is_left_alone(self, base: Path) -> None:
+        c2 = C2()
+        names = [".hidden.xml", "a.xml.part", "b.tmp"]
+        for name in names:
+            (base / "outbox" / name).write_bytes(SBD)
+        drop(base, "last.xml")
+        async with running(base, c2):
+            await until(lambda: waiting(base) == sorted(names))
+        assert c2.calls == 1
+
+    async def test_the_message_id_tells_nobody_the_file_name(self, base: Path) -> None:
+        c2 = C2()
+        drop(base, "2509479989 Nancy.xml")
+        async with running(base, c2):
+            await until(lambda: waiting(base) == [])
+        [message_id] = c2.kept
+        assert message_id.endswith("@test.example")
+        assert "2509479989" not in message_id
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("metadata", "expected"),
+        [
+            ({"payloads": [{"file": "../../secret", "mime_type": "text/plain"}]}, "is not a file of this folder"),
+            ({"payloads": [{"file": "/etc/passwd", "mime_type": "text/plain"}]}, "is not a file of this folder"),
+            ({"payloads": [{"file": "none", "mime_type": "text/plain"}]}, "is not a file of this folder"),
+            ({"payloads": [{"file": "message.json", "mime_type": "text/plain"}]}, "is not a file of this folder"),
+            ({"payloads": [{"mime_type": "text/plain"}]}, "names no `file`"),
+            ({"payload": []}, "did you mean `payloads`?"),
+            ([], "has to be a JSON object"),
+        ],
+    )
+    async def test_a_wrong_folder(self, base: Path, metadata: object, expected: str) -> None:
+        c2 = C2()
+        (base.parent / "secret").write_bytes(b"not yours")
+        drop_folder(base, "wrong", metadata, a=b"1")
+        async with running(base, c2):
+            await until(lambda: waiting(base) == [])
+        assert c2.calls == 0
+        assert (base / "errors" / "wrong" / "message.json").exists()
+        problem = json.loads((base / "errors" / "wrong.problem.json").read_text())
+        assert expected in problem["what"]
+        assert problem["fault"] == "submitter"
+        assert problem["fix"]
+
+    @pytest.mark.parametrize("name", ["data.json", "no-ending"])
+    async def test_a_file_that_is_no_sbd(self, base: Path, name: str) -> None:
+        drop(base, name)
+        async with running(base, C2()):
+            await until(lambda: waiting(base) == [])
+        assert sorted(path.name for path in (base / "errors").iterdir()) == [name, f"{name}.problem.json"]
+
+    async def test_a_folder_without_metadata(self, base: Path) -> None:
+        (base / "outbox" / "empty").mkdir()
+        async with running(base, C2()):
+            await until(lambda: waiting(base) == [])
+        assert "has no message.json" in (base / "errors" / "empty.problem.json").read_text()
+
+    async def test_a_symbolic_link(self, base: Path) -> None:
+        (base.parent / "secret").write_bytes(SBD)
+        (base / "outbox" / "link.xml").symlink_to(base.parent / "secret")
+        c2 = C2()
+        async with running(base, c2):
+            await until(lambda: waiting(base) == [])
+        assert c2.calls == 0
+        assert (base / "errors" / "link.xml").is_symlink()
+
+    async def test_what_the_access_point_refuses(self, base: Path) -> None:
+        c2 = C2()
+        c2.trouble = [SubmissionError("no P-Mode has the partner", fix="Add one.")]
+        drop(base, "one.xml")
+        async with running(base, c2):
+            await until(lambda: waiting(base) == [])
+        problem = json.loads((base / "errors" / "one.xml.problem.json").read_text())
+        assert (problem["what"], problem["fix"]) == ("no P-Mode has the partner", "Add one.")
+        assert (base / "errors" / "one.xml").read_bytes() == SBD
+
+    async def test_two_refusals_of_one_name(self, base: Path) -> None:
+        c2 = C2()
+        c2.trouble = [SubmissionError("first"), SubmissionError("second")]
+        async with running(base, c2):
+            for _ in range(2):
+                drop(base, "one.xml")
+                await until(lambda: waiting(base) == [])
+        names = sorted(path.name for path in (base / "errors").iterdir())
+        assert names == ["one.2.xml", "one.2.xml.problem.json", "one.xml", "one.xml.problem.json"]
+
+    async def test_other_content_under_a_used_name(self, base: Path) -> None:
+        c2 = C2()
+        async with running(base, c2):
+            for content in (b"first", b"second"):
+                drop(base, "one.xml", content)
+                await until(lambda: waiting(base) == [])
+        assert list(c2.kept.values()) == [(b"first",)]
+        assert "under a new name" in (base / "errors" / "one.xml.problem.json").read_text()
+
+
+class TestTrouble:
+    async def test_a_full_store_does_not_lose_a_drop(self, base: Path, caplog: pytest.LogCaptureFixture) -> None:
+        c2 = C2()
+        c2.trouble = [StoreError("the disk is full")] * 3
+        drop(base, "one.xml")
+        with caplog.at_level(logging.WARNING):
+            async with running(base, c2):
+                await until(lambda: waiting(base) == [])
+        assert list(c2.kept.values()) == [(SBD,)]
+        assert len(caplog.records) == 1  # said once, not at every look
+
+    async def test_a_crash_after_submitting_and_before_taking_away(
+        self, base: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The drop is there again for the next process; the access point has it once."""
+        c2 = C2()
+        drop(base, "one.xml")
+        drop_folder(base, "two", {"payloads": [{"file": "a", "mime_type": "text/plain"}]}, a=b"1")
+
+        class Crash(BaseException):
+            pass
+
+        def crash(*_: object) -> None:
+            raise Crash
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Outbox, "accepted", crash)
+            with pytest.raises(Crash):
+                await backend(base).run(c2)
+        async with running(base, c2):
+            await until(lambda: waiting(base) == [])
+        assert len(c2.kept) == 2
+        assert not (base / "errors").exists()
+
+    async def test_what_a_crash_left_of_a_stored_folder_is_removed(self, base: Path) -> None:
+        c2 = C2()
+        left = base / "outbox" / ".two.done"
+        left.mkdir()
+        (left / "payload").write_bytes(b"x")
+        async with running(base, c2):
+            await until(lambda: waiting(base) == [])
+        assert c2.calls == 0
+
+    async def test_an_outbox_that_comes_back(self, base: Path, caplog: pytest.LogCaptureFixture) -> None:
+        c2 = C2()
+        (base / "outbox").rmdir()
+        (base / "outbox").write_text("a file is in the way")
+        async with running(base, c2):
+            await until(lambda: caplog.records)
+            (base / "outbox").unlink()
+            await until((base / "outbox").is_dir)
+            drop(base, "one.xml")
+            await until(lambda: waiting(base) == [])
+        assert len(c2.kept) == 1
+
+    def test_a_file_that_shrinks(self, tmp_path: Path) -> None:
+        path = tmp_path / "x"
+        path.write_bytes(b"12345")
+        body = FileBody(path, 5)
+        assert b"".join(body.chunks(1, 3)) == b"23"
+        path.write_bytes(b"12")
+        with pytest.raises(SubmissionError, match="became shorter"):
+            list(body.chunks())
+
+
+class TestEvents:
+    event = DeliveryEvent(
+        kind=EventKind.SENT,
+        message_id=MessageId("../1@x"),
+        direction=Direction.OUTBOUND,
+        at=datetime(2026, 11, 23, tzinfo=UTC),
+        seq=12,
+    )
+
+    async def test_a_repeat_is_the_same_file(self, base: Path) -> None:
+        for _ in range(2):
+            await backend(base).notify(self.event)
+        [path] = (base / "events").iterdir()
+        assert path.name == "000000000012-msg-sent-%2E.%2F1@x.json"
+        assert json.loads(path.read_text())["seq"] == 12
+        assert path.stat().st_mode & 0o777 == 0o640
+
+    async def test_a_folder_that_cannot_be_written(self, base: Path) -> None:
+        (base / "events").rmdir()
+        (base / "events").write_text("a file is in the way")
+        with pytest.raises(BackendError, match="the events folder cannot be written") as failed:
+            await backend(base).notify(self.event)
+        assert failed.value.retryable
+
+
+class TestOptions:
+    @pytest.mark.parametrize(
+        ("options", "expected"),
+        [
+            ({"mode": "rw"}, "[backends.msh] mode: has to be an octal file mode"),
+            ({"poll": 0}, "[backends.msh] poll: has to be more than 0"),
+            ({"ledger_days": 0}, "[backends.msh] ledger_days: has to be at least 1"),
+            ({"form": "zip"}, "[backends.msh] form: has to be one of 'folder' or 'file'"),
+            ({"pth": "x"}, "[backends.msh] pth: is not a setting; did you mean `path`?"),
+        ],
+    )
+    def test_mistakes(self, base: Path, options: dict[str, object], expected: str) -> None:
+        with pytest.raises(ConfigError) as refused:
+            backend(base, **options)
+        assert refused.value.findings[0].startswith(f"ehmi-ap.toml: {expected}")
+
+    def test_checking_makes_no_folder(self, tmp_path: Path) -> None:
+        backend(tmp_path / "x")
+        assert not (tmp_path / "x").exists()
