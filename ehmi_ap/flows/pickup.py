@@ -138,12 +138,12 @@ class Pickup:
         except Exception:
             lane.troubled = True
             log.exception("a failure of our own, the message waits for its lease", extra=facts)
-        finally:
-            lane.in_flight -= 1
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         name = self._lane(self._jobs.pop(task))
-        if self._lanes[name] == _Lane():
+        lane = self._lanes[name]
+        lane.in_flight -= 1
+        if lane == _Lane():
             del self._lanes[name]
         self.wake()
 

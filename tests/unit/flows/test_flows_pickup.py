@@ -23,6 +23,8 @@ Work = Callable[[Job, World], Awaitable[bool]]
 async def running(work: Work, to: World, *, workers: int = 4, lease: float = 60.0) -> AsyncIterator[Pickup]:
     """A pickup that runs; whatever a test waits for in vain ends after five seconds."""
     pickup = Pickup(Direction.OUTBOUND, work, to, workers=workers, lease=lease, lane=lambda job: job.pmode)
+    unheard: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: unheard.append(context))
     run = asyncio.create_task(pickup.run())
     try:
         async with asyncio.timeout(5):
@@ -30,6 +32,7 @@ async def running(work: Work, to: World, *, workers: int = 4, lease: float = 60.
     finally:
         await pickup.stop(0)
         await run
+    assert unheard == []
 
 
 async def settle(job: Job, to: World) -> bool:
