@@ -37,7 +37,7 @@ class XmlLimits:
     namespaces: int = 1_000
     depth: int = 64
     attributes_per_element: int = 64
-    scope: int = 100
+    scope: int = 25
 
 
 DEFAULT_LIMITS = XmlLimits()
