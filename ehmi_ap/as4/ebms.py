@@ -9,8 +9,6 @@ The rules of this room:
 - Extension elements of other namespaces are taken where the schema has ``xsd:any``, and nowhere else.
 """
 
-import base64
-import binascii
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -38,8 +36,8 @@ from ehmi_ap.as4.schema import (
     local_name,
     value_of,
 )
-from ehmi_ap.crypto.c14n import canonical
-from ehmi_ap.errors import InvalidHeader, ValueInconsistent
+from ehmi_ap.crypto.dsig import read_reference
+from ehmi_ap.errors import InvalidHeader, ValueInconsistent, XmlSecurityError
 from ehmi_ap.model import (
     AgreementRef,
     ErrorSignal,
@@ -135,7 +133,10 @@ def check_party_ids(header: UserHeader) -> None:
     ]
     for what, item in untyped:
         if item.type is None and not _URI.fullmatch(item.value):
-            raise ValueInconsistent(f"eb:{what} has no @type and is no URI")
+            raise ValueInconsistent(
+                f"eb:{what} has no @type and is no URI",
+                fix="Ask the peer for a @type, or set party_id_uri = false in the P-Mode to take it as it is.",
+            )
 
 
 # -- eb:UserMessage
@@ -314,24 +315,10 @@ def _receipt(element: etree._Element) -> tuple[Reference, ...] | None:
 
 
 def _reference(element: etree._Element) -> Reference:
-    """A ds:Reference that a receipt repeats. Room for the exact copy only: algorithms are compared, not used."""
-    at = Cursor(element, DS)
-    transforms = at.optional("Transforms")
-    method = at.required("DigestMethod")
-    value = at.required("DigestValue")
-    at.end()
-    listed = [] if transforms is None else Cursor(transforms, DS).some("Transform")
     try:
-        digest = base64.b64decode("".join(value_of(value).split()), validate=True)
-    except binascii.Error:
-        raise InvalidHeader("a ds:DigestValue in the receipt is not base64") from None
-    return Reference(
-        uri=element.get("URI", ""),
-        digest_method=method.get("Algorithm", ""),
-        digest=digest,
-        transforms=tuple(transform.get("Algorithm", "") for transform in listed),
-        xml=canonical(element),
-    )
+        return read_reference(element).noun()
+    except XmlSecurityError:
+        raise InvalidHeader("a ds:Reference in the receipt is malformed") from None
 
 
 def _error(element: etree._Element, ref_to: MessageId | None) -> ErrorSignal:
