@@ -30,7 +30,7 @@ format: $(STAMP) ## Format the code
 	@$(BIN)/ruff check --fix .
 
 crash: $(STAMP) ## Kill real access points KILLS times (default 300) and count what is lost or delivered twice
-	@$(BIN)/python -m tests.crash --kills $(KILLS)
+	@$(BIN)/python -m tests.crash $(KILLS)
 
 bench: $(STAMP) ## Measure speed and memory beside the floor; writes build/bench.json
 	@$(BIN)/python -m tests.bench
