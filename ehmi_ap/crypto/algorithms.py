@@ -105,7 +105,7 @@ class KeyTransport:
 class Table(Generic[_R]):
     """Rows of one kind, found by P-Mode word or by URI.
 
-    `purpose` goes into the error, e.g. "digest http://... is not allowed".
+    `purpose` goes into the error, e.g. "digest http://... is not allowed"; `words` are all that a P-Mode may use.
     """
 
     def __init__(self, purpose: str, rows: Iterable[_R]) -> None:
@@ -113,11 +113,7 @@ class Table(Generic[_R]):
         self.rows = tuple(rows)
         self._words = {row.word: row for row in self.rows}
         self._uris = {row.uri: row for row in self.rows}
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """All words a P-Mode may use."""
-        return tuple(row.word for row in self.rows if not getattr(row, "legacy", False))
+        self.words = tuple(row.word for row in self.rows if not getattr(row, "legacy", False))
 
     def by_word(self, word: str) -> _R:
         """Raises NotAllowedAlgorithm."""
@@ -130,10 +126,10 @@ class Table(Generic[_R]):
         """The row of `uri`; `allowed` are the words of the caller's allow-list (None: any row).
 
         Raises:
-            NotAllowedAlgorithm: no such row, or not on the list.
+            NotAllowedAlgorithm: no such row, not on the list, or legacy (no list can allow those).
         """
         row = self._uris.get(uri)
-        if row is None or (allowed is not None and row.word not in allowed):
+        if row is None or (allowed is not None and (row.word not in allowed or row.word not in self.words)):
             raise NotAllowedAlgorithm(self.purpose, shown(uri))
         return row
 

@@ -35,6 +35,8 @@ def test_legacy_rows_are_no_words_for_a_p_mode():
     assert "sha1" not in DIGESTS.words
     assert "rsa-sha1" not in SIGNATURES.words
     assert DIGESTS.by_uri(algorithms.SHA1).legacy
+    with pytest.raises(NotAllowedAlgorithm):
+        DIGESTS.by_uri(algorithms.SHA1, ["sha1", "sha256"])
 
 
 def test_a_row_outside_the_allow_list_is_not_found():
