@@ -181,7 +181,6 @@ class _MessageInfo:
 
 
 def _message_info(element: etree._Element) -> _MessageInfo:
-    check_attributes(element)
     at = Cursor(element)
     timestamp = read_timestamp(value_of(at.required("Timestamp")))
     message_id = MessageId(filled_value(at.required("MessageId")))
@@ -272,7 +271,7 @@ def _part_info(href: str | None, given: Iterable[Property]) -> PartInfo:
 
 
 def _signal_message(element: etree._Element) -> SignalHeader:
-    check_attributes(element)
+    """Attributes that the schema does not know do no harm here: an answer with one is still an answer."""
     at = Cursor(element)
     info = _message_info(at.required("MessageInfo"))
     pull = at.optional("PullRequest")
@@ -294,7 +293,6 @@ def _signal_message(element: etree._Element) -> SignalHeader:
 
 def _receipt(element: etree._Element) -> tuple[Reference, ...] | None:
     """The ds:References of the NonRepudiationInformation; foreign children beside it are no fault (as4-wire 5.1)."""
-    check_attributes(element)
     children = children_of(element)
     if not children:
         raise InvalidHeader("eb:Receipt is empty")
@@ -323,7 +321,6 @@ def _reference(element: etree._Element) -> Reference:
 
 def _error(element: etree._Element, ref_to: MessageId | None) -> ErrorSignal:
     """eb:Error (ebMS3 core 6.2). Severity is normalised by code: peers write error, fatal, or 0006 as a failure."""
-    check_attributes(element, *_ERROR_ATTRIBUTES)
     code = element.get("errorCode", "").strip()
     if not code:
         raise InvalidHeader("an eb:Error has no @errorCode")
@@ -376,7 +373,6 @@ def _eb(local: str) -> str:
 
 
 _NAMED = (MIME_TYPE_PROPERTY, CHARACTER_SET_PROPERTY, COMPRESSION_TYPE_PROPERTY)
-_ERROR_ATTRIBUTES = ("category", "errorCode", "origin", "severity", "shortDescription", "refToMessageInError")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+")
 _CHARACTER_SET = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"

@@ -267,6 +267,14 @@ def test_two_errors_in_one_signal() -> None:
     assert (second.code, second.detail) == ("EBMS:0102", "")
 
 
+def test_an_answer_with_odd_attributes_is_still_an_answer() -> None:
+    text = _signal('<eb:Error errorCode="EBMS:0004" severity="failure" code="x"/>')
+    text = text.replace("<eb:SignalMessage>", '<eb:SignalMessage id="s">').replace(
+        "<eb:MessageInfo>", '<eb:MessageInfo x="1">'
+    )
+    assert [error.code for error in _read(text).signals[0].errors] == ["EBMS:0004"]
+
+
 def test_pull_requests() -> None:
     assert _read(_signal('<eb:PullRequest mpc="urn:q"/>')).signals[0].pull_mpc == "urn:q"
     assert _read(_signal("<eb:PullRequest><eb:Selector/></eb:PullRequest>")).signals[0].pull_mpc == DEFAULT_MPC
