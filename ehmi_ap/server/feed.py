@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 from aiohttp import web
 
@@ -11,6 +12,8 @@ from ehmi_ap.model import DeliveryEvent
 from ehmi_ap.server import documents
 from ehmi_ap.server.routes import Call, Given, Parameter, Route
 
+STOPPING = web.AppKey("STOPPING", asyncio.Event)
+"""Set when the application is about to stop: who waits for news is answered without."""
 LONGEST_WAIT = 60.0
 PAGE = 500
 
@@ -23,7 +26,7 @@ async def show_feed(call: Call) -> web.StreamResponse:
     if not found and wait:
         try:
             async with asyncio.timeout(wait):
-                await _news(call, last)
+                await _first(_news(call, last), call.request.app[STOPPING].wait())
         except TimeoutError:
             pass  # nothing happened: an empty page says so
         found, last = await _there(call, last)
@@ -38,6 +41,19 @@ async def _there(call: Call, after: int) -> tuple[list[DeliveryEvent], int]:
         after = some[-1].seq if some else after
         if mine or len(some) < PAGE:
             return mine, after
+
+
+async def _first(*waiting: Coroutine[Any, Any, object]) -> None:
+    """Returns when the first of these does, and raises what it raises; the others are cancelled."""
+    tasks = [asyncio.create_task(each) for each in waiting]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _news(call: Call, after: int) -> None:

@@ -5,6 +5,7 @@ answers, and whatever goes wrong becomes an application/problem+json. One log li
 the path: paths and queries hold message ids and participants.
 """
 
+import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
@@ -42,6 +43,8 @@ def internal_application(ap: AccessPoint) -> web.Application:
     tokens = Tokens(ap.config)
     application = web.Application(middlewares=[_problems])
     application.on_response_prepare.append(name_the_server)
+    application[feed.STOPPING] = asyncio.Event()
+    application.on_shutdown.append(_stop_waiting)
     for route in ROUTES:
         # aiohttp's own pattern for a parameter leaves out braces, which a MessageId may have.
         path = re.sub(r"\{(\w+)\}", r"{\1:[^/]+}", API + route.path)
@@ -58,6 +61,10 @@ def internal_application(ap: AccessPoint) -> web.Application:
     ):
         application.router.add_route("GET", path, _open_handler(ap, answerer))
     return application
+
+
+async def _stop_waiting(application: web.Application) -> None:
+    application[feed.STOPPING].set()
 
 
 def _handler(ap: AccessPoint, tokens: Tokens, route: Route) -> _Handler:

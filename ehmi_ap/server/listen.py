@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 
 GRACE = 30.0
 """Seconds that requests under way have to end when we stop."""
+AFTER_GRACE = 1.0
+"""Seconds that those have to clean up which have not ended by then."""
+_LOOK = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ async def _listener(
 ) -> AsyncIterator[str]:
     """One application on its port; gives scheme, host and port as a URL."""
     context = _tls(settings, table)
-    runner = web.AppRunner(application, shutdown_timeout=GRACE, access_log=None)
+    runner = web.AppRunner(application, shutdown_timeout=AFTER_GRACE, access_log=None)
     await runner.setup()
     try:
         loop, server = asyncio.get_running_loop(), runner.server
@@ -105,8 +108,23 @@ async def _listener(
             yield f"{'https' if context else 'http'}://{host}:{listener.sockets[0].getsockname()[1]}"
         finally:
             listener.close()
+            await application.shutdown()  # ends what waits for news
+            await _drained(server)
     finally:
         await runner.cleanup()
+
+
+async def _drained(server: web.Server) -> None:
+    """Returns when every request under way is answered, or after GRACE.
+
+    aiohttp's own shutdown stops reading at once, so that an upload under way could never end.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(GRACE):
+            while busy := [c for c in server.connections if isinstance(c, FaceProtocol) and c.is_busy()]:
+                for connection in set(server.connections) - set(busy):
+                    connection.force_close()
+                await asyncio.sleep(_LOOK)
 
 
 def _tls(settings: As4Listener | InternalListener, table: str) -> ssl.SSLContext | None:

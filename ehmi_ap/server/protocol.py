@@ -68,7 +68,7 @@ class FaceProtocol(web.RequestHandler):
         super().data_received(data)
         if self._messages:
             self._arriving = self._messages[-1][1]
-        if self._is_busy():
+        if self.is_busy():
             self._stop_timer()
         elif self._headers_timer is None and self.transport is not None:
             self._headers_timer = self._loop.call_later(self._headers_within, self._headers_late)
@@ -77,7 +77,7 @@ class FaceProtocol(web.RequestHandler):
         """The client is done sending. True keeps our side open for the answer (impossible under TLS)."""
         if self._arriving is not None and not self._arriving.is_eof():
             self._arriving.set_exception(web.RequestPayloadError("the body was cut"))
-        if self._arriving is None or not self._is_busy() or self.ssl_context is not None:
+        if self._arriving is None or not self.is_busy() or self.ssl_context is not None:
             return None
         self.close()
         return True
@@ -106,13 +106,13 @@ class FaceProtocol(web.RequestHandler):
         answer.force_close()
         return answer
 
-    def _is_busy(self) -> bool:
+    def is_busy(self) -> bool:
         """Whether a request was read that is not answered yet."""
         return bool(self._messages) or self._waiter is None or self._waiter.done()
 
     def _headers_late(self) -> None:
         self._headers_timer = None
-        if self._is_busy() or self.transport is None:
+        if self.is_busy() or self.transport is None:
             return
         log.info("HTTP request refused", extra={"status": 408, "reason": "slow headers"})
         self.transport.write(_LATE_ANSWER)

@@ -1,0 +1,33 @@
+"""What Prometheus is told: counts by words of ours, never by anybody else's."""
+
+import re
+
+from ehmi_ap.lifecycle import State
+from ehmi_ap.server import metrics
+from tests.unit.server.conftest import face
+
+REQUEST = (
+    b"POST /as4 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/soap+xml\r\nContent-Length: 4\r\n\r\n<a/>"
+)
+
+
+async def test_requests_outcomes_and_states_are_counted(tmp_path):
+    async with face(tmp_path) as running:
+        await running.ask(REQUEST)
+        await running.ask(REQUEST)
+        await running.ask(b"GET /as4 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        running.ap.stats["refused EBMS:0101"] += 3
+        text = (await metrics.of(running.ap).exposition()).decode()
+    assert 'ehmi_ap_as4_requests_total{status="400"} 2.0' in text
+    assert "ehmi_ap_as4_request_seconds_count 2.0" in text
+    assert 'ehmi_ap_outcomes_total{code="EBMS:0101",what="refused"} 3.0' in text
+    for state in State:
+        assert len(re.findall(rf'ehmi_ap_messages{{direction="\w+",state="{state.value}"}} 0.0', text)) == 1
+
+
+async def test_both_faces_count_into_the_same_registry_and_access_points_do_not(tmp_path):
+    async with face(tmp_path / "one") as one, face(tmp_path / "two") as two:
+        assert metrics.of(one.ap) is metrics.of(one.ap)
+        assert metrics.of(one.ap).registry is not metrics.of(two.ap).registry
+        await one.ask(REQUEST)
+        assert "ehmi_ap_as4_requests_total{" not in (await metrics.of(two.ap).exposition()).decode()
