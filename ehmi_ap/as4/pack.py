@@ -24,7 +24,7 @@ from ehmi_ap.as4.soap import write_envelope
 from ehmi_ap.as4.wss import Ids, add_encryption, signed_envelope, write_encryption
 from ehmi_ap.body import Body, MemoryBody, NewSpool, Spool
 from ehmi_ap.crypto.algorithms import CIPHERS, DIGESTS
-from ehmi_ap.crypto.certs import Certificate, check_fit
+from ehmi_ap.crypto.certs import Certificate
 from ehmi_ap.crypto.keys import Keys
 from ehmi_ap.crypto.xenc import wrap
 from ehmi_ap.errors import (
@@ -159,37 +159,28 @@ def _read(plain: Body, digest: ContentDigest) -> Body:
     return plain
 
 
-def seal(
-    signed: Signed,
-    message_id: MessageId,
-    pmode: PMode,
-    *,
-    to: Certificate | None,
-    now: datetime | None = None,
-) -> Packed:
+def seal(signed: Signed, message_id: MessageId, pmode: PMode, *, to: Certificate | None) -> Packed:
     """Encrypt with a fresh key and join, for one attempt to send.
 
-    `to` is the recipient's certificate, None only where the P-Mode does not encrypt; with `now` it is held against
-    validity and KeyUsage first (as4-wire 9.40). Two readings of the wire's body give the same bytes; two calls do not.
+    `to` is the recipient's certificate, None only where the P-Mode does not encrypt; its validity and KeyUsage are the
+    caller's to check (as4-wire 9.40). Two readings of the wire's body give the same bytes; two calls do not.
 
     Raises:
         ConfigError: the P-Mode encrypts and there is no certificate.
-        CertificateRefused: the certificate must not be encrypted to at `now`.
+        CertificateRefused: its key is not of the kind that the key transport asks for.
     """
     boundary = f"=_{secrets.token_hex(16)}"
     if not (pmode.security.encrypt and signed.parts):
         plain = [(part.content_id, part.mime_type, part.body) for part in signed.parts]
         wire = join(signed.envelope, plain, boundary)
     else:
-        wire = _seal(signed, Ids.of(message_id), pmode, _recipient(to, pmode, now), boundary)
+        wire = _seal(signed, Ids.of(message_id), pmode, _recipient(to, pmode), boundary)
     return Packed(message_id=message_id, wire=wire, references=signed.references)
 
 
-def _recipient(to: Certificate | None, pmode: PMode, now: datetime | None) -> Certificate:
+def _recipient(to: Certificate | None, pmode: PMode) -> Certificate:
     if to is None:
         raise ConfigError([f"P-Mode {pmode.name} encrypts, and there is no certificate to encrypt for"])
-    if now is not None:
-        check_fit(to, "encrypt", now)
     return to
 
 

@@ -31,6 +31,7 @@ from ehmi_ap.as4.verify import (
     check_signers,
     check_value,
     match,
+    name_of,
     parse_envelope,
     read_header,
     read_proof,
@@ -139,7 +140,11 @@ class _Reading:
         return self._secured(user, pmode, envelope, parts)
 
     def _header(self, envelope: Envelope) -> Header:
-        header = read_header(envelope)
+        try:
+            header = read_header(envelope)
+        except PeerError:
+            self.ref_to = name_of(envelope)
+            raise
         named = header.user or header.signals
         self.ref_to = named[0].message.message_id if isinstance(named[0], UserHeader) else named[0].message_id
         check_request(header, envelope)

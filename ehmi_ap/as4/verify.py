@@ -18,6 +18,7 @@ The numbers are those of as4-wire 6.4's order of faults, used throughout this pa
 Signed elements are taken as objects from the tree as parsed, never looked up again by name (as4-wire 9.15).
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,7 +29,7 @@ from ehmi_ap.as4 import ebms, mime, soap
 from ehmi_ap.as4.ebms import Header, UserHeader
 from ehmi_ap.as4.faults import spoken_as
 from ehmi_ap.as4.mime import MimeLimits, Part
-from ehmi_ap.as4.names import DS, SWA_CONTENT_SIGNATURE, WSSE, WSU, qname
+from ehmi_ap.as4.names import DS, EB, SWA_CONTENT_SIGNATURE, WSSE, WSU, qname
 from ehmi_ap.as4.soap import Envelope
 from ehmi_ap.as4.tokens import (
     BINARY_SECURITY_TOKEN,
@@ -55,7 +56,7 @@ from ehmi_ap.errors import (
     ProcessingModeMismatch,
     TokenNotFound,
 )
-from ehmi_ap.model import PartyId, Reference, Wire
+from ehmi_ap.model import MessageId, PartyId, Reference, Wire
 from ehmi_ap.pmode import PMode, Security, match_inbound
 
 _SIGNATURE = qname(DS, "Signature")
@@ -63,6 +64,8 @@ _TIMESTAMP = qname(WSU, "Timestamp")
 _USERNAME_TOKEN = qname(WSSE, "UsernameToken")
 _WSU_ID = qname(WSU, "Id")
 _FOUR_CORNERS = ("originalSender", "finalRecipient")
+_ANY, _MESSAGE_INFO, _MESSAGE_ID = "*", qname(EB, "MessageInfo"), qname(EB, "MessageId")
+_PLAIN_ID = re.compile(r"[!-;=?-~]{1,200}@[!-;=?-~]{1,200}")  # printable, no angle brackets
 _MORE_REFERENCES = 8  # Messaging, Body and what else a peer may sign, beside the parts
 
 
@@ -90,6 +93,16 @@ def parse_envelope(root: Part, limits: XmlLimits) -> Envelope:
 def read_header(envelope: Envelope) -> Header:
     """Step 3: eb:Messaging. Raises InvalidHeader (0009) or ValueInconsistent (0003), see ebms.read_messaging."""
     return ebms.read_messaging(envelope.messaging)
+
+
+def name_of(envelope: Envelope) -> MessageId | None:
+    """The eb:MessageId of a header that step 3 refused, for the answer and the log; None where it is not plain.
+
+    Nothing is decided by it.
+    """
+    found = envelope.messaging.findall(f"{_ANY}/{_MESSAGE_INFO}/{_MESSAGE_ID}")
+    text = (found[0].text or "").strip() if len(found) == 1 and not len(found[0]) else ""
+    return MessageId(text) if _PLAIN_ID.fullmatch(text) else None
 
 
 def check_request(header: Header, envelope: Envelope) -> None:
@@ -385,6 +398,8 @@ def check_signer(signer: Signer, *, pmode: PMode, party: PartyId | None, trust: 
         if pmode.trust:
             anchors = trust.anchors(pmode.trust)
             check_chain(certificate, intermediates=signer.others, anchors=anchors, at=now, policies=pmode.policies)
+        elif not certificate.policies.issuperset(pmode.policies):
+            raise FailedAuthentication("the signer's certificate lacks a policy that the P-Mode asks for")
         elif not pinned:
             raise FailedAuthentication("the signer's certificate is not the one agreed with the partner")
     _check_binding(certificate, pinned, pmode, party)

@@ -237,6 +237,10 @@ def test_a_missing_policy_is_refused() -> None:
     mode = inbound(certificate=None, trust=("issuing",), party_binding="none", policies=("1.2.3.4",))
     assert verified(crafted(sender=issued), mode).signer == certificate(issued)
     assert code(rejected(crafted(), mode)) == "EBMS:0101"
+    pinned = inbound(policies=("1.2.3.4",))
+    assert code(rejected(crafted(), pinned)) == "EBMS:0101"
+    known = Trust({"alpha": [certificate(issued)]})
+    assert verified(crafted(sender=issued), pinned, trust=known)
 
 
 def test_any_certificate_of_the_agreed_name_for_a_roll_over() -> None:
@@ -306,6 +310,15 @@ def test_a_rejection_names_message_and_p_mode_as_soon_as_they_are_known() -> Non
     assert (unknown.ref_to, unknown.pmode, code(unknown)) == ("message-1@craft.example", None, "EBMS:0010")
     broken = rejected(Wire(content_type="application/soap+xml", body=MemoryBody(b"<no")))
     assert (broken.ref_to, broken.pmode) == (None, None)
+
+
+def test_a_header_that_is_refused_still_names_its_message() -> None:
+    """as4-wire 6.1: RefToMessageId, as far as it can be read safely."""
+    twice = {"user_message": lambda text: text.replace("<eb:Role>", "<eb:PartyId>urn:x</eb:PartyId><eb:Role>", 1)}
+    result = rejected(crafted(**twice))
+    assert (code(result), result.ref_to) == ("EBMS:0003", "message-1@craft.example")
+    for odd in ("two words@x", "a&lt;b@x", "none", "0" * 300 + "@x", "a<!-- c -->@x", ""):
+        assert rejected(crafted(**twice, message_id=odd or " ")).ref_to is None
 
 
 def test_the_consumer_may_be_told_of_a_bad_payload_only_when_the_signer_is_known() -> None:
