@@ -37,6 +37,7 @@ MEANINGS = {
     Exit.UNREADABLE: "`inspect`: unreadable",
     Exit.USAGE: "wrong usage, in every command: an unknown argument, a file that is not there",
     Exit.UNREACHABLE: "the daemon does not answer",
+    Exit.PENDING: "`send --wait SECONDS`: neither acknowledged nor failed in time; the access point goes on by itself",
     Exit.CONFIG: "the configuration has mistakes; all of them are printed",
     Exit.INTERRUPTED: "interrupted with Ctrl-C",
 }
@@ -100,21 +101,22 @@ def _usage(name: str, arguments: list[argparse.Action]) -> str:
 
 
 def _optional(action: argparse.Action) -> str:
-    word = action.option_strings[-1] + (f" {_value(action)}" if action.nargs != 0 else "")
+    word = action.option_strings[-1] + _value(action)
     return word if action.required else f"[{word}]"
 
 
 def _spelling(action: argparse.Action) -> str:
     if not action.option_strings:
         return f"`{action.metavar or action.dest}`"
-    value = f" {_value(action)}" if action.nargs != 0 else ""
-    return _cell(", ".join(f"`{option}{value}`" for option in action.option_strings))
+    return _cell(", ".join(f"`{option}{_value(action)}`" for option in action.option_strings))
 
 
 def _value(action: argparse.Action) -> str:
-    if action.choices is not None:
-        return "|".join(str(choice) for choice in action.choices)
-    return str(action.metavar or action.dest.upper())
+    """What follows an option, with the space before it; nothing after a switch."""
+    if action.nargs == 0:
+        return ""
+    value = "|".join(map(str, action.choices)) if action.choices else str(action.metavar or action.dest.upper())
+    return f" [{value}]" if action.nargs == "?" else f" {value}"
 
 
 def _help(parser: argparse.ArgumentParser, action: argparse.Action) -> str:

@@ -1,7 +1,9 @@
 """`ehmi-ap send`: submit a message to the daemon, and wait for its receipt if asked to."""
 
 import argparse
+import math
 import mimetypes
+import time
 from io import SEEK_SET, RawIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -26,8 +28,6 @@ _DESCRIBING = (
 )
 """Arguments that say what an SBD says itself; giving one makes the files plain payloads."""
 
-_SETTLED = ("acknowledged", "failed")
-
 
 def add(subparsers: "Subparsers") -> None:
     """Register the command."""
@@ -51,7 +51,14 @@ def add(subparsers: "Subparsers") -> None:
         "--message-id", metavar="ID", help="eb:MessageId; repeating it repeats nothing (default: a new one)"
     )
     parser.add_argument("--backend", metavar="NAME", help="submit as this backend (default: the default one)")
-    parser.add_argument("--wait", action="store_true", help="wait until the message is acknowledged (0) or failed (1)")
+    parser.add_argument(
+        "--wait",
+        type=float,
+        nargs="?",
+        const=math.inf,
+        metavar="SECONDS",
+        help="wait until the message is acknowledged (exit code 0) or failed (1); 75 after SECONDS",
+    )
     add_daemon(parser)
     parser.set_defaults(run=run)
 
@@ -62,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     total = sum(path.stat().st_size for path in args.file)
     with connect(args, backend=args.backend) as client, progress("submitting", total) as advance:
         message_id = _submit(client, args, advance)
-    if args.wait:
+    if args.wait is not None:
         return _wait(args, message_id)
     _tell(args, {"message_id": message_id}, message_id)
     return Exit.OK
@@ -129,28 +136,30 @@ def _mime_type(path: Path) -> str:
 
 
 def _wait(args: argparse.Namespace, message_id: str) -> int:
-    """Follow the message's events until it is settled."""
+    """Look at the message until it is settled, or for as long as we may wait."""
     with connect(args, backend=args.backend) as client:
-        message = _settled(client, message_id)
+        message = _settled(client, message_id, seconds=args.wait)
     _tell(args, message, f"{message_id}  {message['state']}")
     if message["state"] == "acknowledged":
         return Exit.OK
-    note(f"the message failed: {message.get('last_detail') or message.get('last_code') or 'see `ehmi-ap show`'}")
-    return Exit.FAILED
+    why = message["last_detail"] or message["last_code"] or "nothing was tried yet"
+    if message["state"] == "failed":
+        note(f"the message failed: {why}")
+        return Exit.FAILED
+    note(f"not acknowledged yet ({why}); the access point goes on by itself")
+    return Exit.PENDING
 
 
-def _settled(client: "Client", message_id: str) -> dict[str, Any]:
-    """The message once it is acknowledged or failed; each of its events is a reason to look again."""
-    message = client.message(message_id, direction="outbound")
-    if message["state"] in _SETTLED:
-        return message
-    seen = client.events(message_id, direction="outbound")
-    for event in client.watch(after=seen[-1]["seq"] if seen else 0):
-        if event["message_id"] == message_id:
-            message = client.message(message_id, direction="outbound")
-            if message["state"] in _SETTLED:
-                break
-    return message
+def _settled(client: "Client", message_id: str, *, seconds: float) -> dict[str, Any]:
+    """The message, once it is acknowledged or failed or the time is over; looked at ever less often."""
+    deadline, pause = time.monotonic() + seconds, 0.05
+    while True:
+        message = client.message(message_id, direction="outbound")
+        left = deadline - time.monotonic()
+        if message["state"] in ("acknowledged", "failed") or left <= 0:
+            return message
+        time.sleep(min(pause, left))
+        pause = min(pause * 1.5, 2.0)
 
 
 def _tell(args: argparse.Namespace, value: dict[str, Any], line: str) -> None:

@@ -23,11 +23,11 @@ def loaded(text: str) -> Any:
     return json.loads(text)
 
 
+@pytest.mark.usefixtures("at_c2")
 def test_send_an_sbd_and_wait_for_its_receipt(
-    at_c2: Network, document: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    document: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The document says itself where it goes; --wait ends when the receipt is verified; show has the whole story."""
-    assert at_c2.c2.name == "c2"
     (tmp_path / "sbd.xml").write_bytes(document)
     code, out, _ = run(capsys, "send", "sbd.xml", "--wait")
     assert code == 0
@@ -47,10 +47,25 @@ def test_send_an_sbd_and_wait_for_its_receipt(
     assert message_id in out
 
 
-def test_the_same_for_programs(
-    at_c2: Network, document: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.usefixtures("at_c2")
+def test_waiting_has_an_end(
+    document: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert at_c2.c2.name == "c2"
+    """What is not settled in time goes on by itself: 75, and not 1."""
+    (tmp_path / "sbd.xml").write_bytes(document)
+    waiting = {"state": "accepted", "last_code": "EBMS:0005", "last_detail": "", "message_id": "late@example"}
+    monkeypatch.setattr("ehmi_ap.client.Client.message", lambda *args, **kwargs: waiting)
+    code, out, err = run(capsys, "send", "sbd.xml", "--message-id", "late@example", "--wait", "0.1")
+    assert (code, out) == (75, "late@example  accepted\n")
+    assert "EBMS:0005" in err
+    failed = waiting | {"state": "failed", "last_detail": "the peer refused it"}
+    monkeypatch.setattr("ehmi_ap.client.Client.message", lambda *args, **kwargs: failed)
+    code, _, err = run(capsys, "send", "sbd.xml", "--message-id", "late@example", "--wait")
+    assert (code, err) == (1, "the message failed: the peer refused it\n")
+
+
+@pytest.mark.usefixtures("at_c2")
+def test_the_same_for_programs(document: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "sbd.xml").write_bytes(document)
     code, out, _ = run(capsys, "send", "sbd.xml", "--message-id", "json@example", "--json")
     assert (code, loaded(out)) == (0, {"message_id": "json@example"})
@@ -65,24 +80,24 @@ def test_the_same_for_programs(
     assert len(loaded(out)) == 1
 
 
-def test_what_c3_received_is_listed_there(at_c3: Network, net: Network, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("at_c3")
+def test_what_c3_received_is_listed_there(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "list", "--direction", "inbound", "--json")
     assert code == 0
     assert all(message["direction"] == "inbound" for message in loaded(out))
-    assert at_c3 is net
 
 
-def test_nothing_found_is_said_so(at_c2: Network, capsys: pytest.CaptureFixture[str]) -> None:
-    assert at_c2.c2.name == "c2"
+@pytest.mark.usefixtures("at_c2")
+def test_nothing_found_is_said_so(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = run(capsys, "list", "--state", "failed")
     assert (code, out, err) == (0, "", "no messages\n")
 
 
+@pytest.mark.usefixtures("at_c2")
 def test_other_content_under_the_same_id_is_refused(
-    at_c2: Network, document: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    document: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """409 of the REST, told as what, fault and fix."""
-    assert at_c2.c2.name == "c2"
     (tmp_path / "one.xml").write_bytes(document)
     (tmp_path / "two.xml").write_bytes(document.replace(b"<HeaderVersion>", b"<HeaderVersion >"))
     assert run(capsys, "send", "one.xml", "--message-id", "twice@example")[0] == 0
@@ -94,17 +109,17 @@ def test_other_content_under_the_same_id_is_refused(
     assert set(loaded(out)["error"]) == {"code", "what", "findings", "fault", "fix", "resend"}
 
 
-def test_a_message_that_is_not_there(at_c2: Network, capsys: pytest.CaptureFixture[str]) -> None:
-    assert at_c2.c2.name == "c2"
+@pytest.mark.usefixtures("at_c2")
+def test_a_message_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = run(capsys, "show", "nowhere@example")
     assert (code, out) == (1, "")
     assert err.startswith("error:")
 
 
+@pytest.mark.usefixtures("at_c2")
 def test_an_acknowledged_message_cannot_be_resent(
-    at_c2: Network, document: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    document: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert at_c2.c2.name == "c2"
     (tmp_path / "sbd.xml").write_bytes(document)
     assert run(capsys, "send", "sbd.xml", "--message-id", "done@example", "--wait")[0] == 0
     code, _, err = run(capsys, "resend", "done@example")
@@ -112,11 +127,9 @@ def test_an_acknowledged_message_cannot_be_resent(
     assert "acknowledged" in err
 
 
-def test_plain_payloads_need_a_partner_who_takes_them(
-    at_c2: Network, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.usefixtures("at_c2")
+def test_plain_payloads_need_a_partner_who_takes_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """C2's only P-Mode is EHMI's, which takes one ehmiSBDH: the refusal says so, and stores nothing."""
-    assert at_c2.c2.name == "c2"
     (tmp_path / "note.txt").write_text("hello")
     (tmp_path / "more.bin").write_bytes(b"\0" * 10)
     argv = ["send", "note.txt", "more.bin", "--to", "c3", "--message-id", "plain@example"]
@@ -177,10 +190,8 @@ def test_a_token_may_be_in_a_file(
     assert "cannot read" in err
 
 
-def test_a_wrong_token_is_refused(
-    at_c2: Network, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert at_c2.c2.name == "c2"
+@pytest.mark.usefixtures("at_c2")
+def test_a_wrong_token_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("EHMI_AP_TOKEN", "wrong")
     code, _, err = run(capsys, "list")
     assert code == 1
