@@ -62,7 +62,8 @@ def unlock(
         if contents[id(data)] is not None:
             states.add("ok")
         else:
-            states.add("wrong" if _names_one_of(keys, data, encryption, envelope, known) else "none-fits")
+            ours = _computable(data, encryption) and _names_one_of(keys, data, encryption, envelope, known)
+            states.add("wrong" if ours else "none-fits")
     for index, data in found.items():
         content_key = contents[id(data)]
         if content_key is not None:
@@ -112,6 +113,17 @@ def _unwrapped(encrypted: ParsedEncryptedKey, key: rsa.RSAPrivateKey, cipher: st
     except NotAllowedAlgorithm:  # named by _judge_algorithms
         return None
     return first if first == second else None
+
+
+def _computable(data: ParsedEncryptedData, encryption: Encryption) -> bool:
+    """Whether all algorithms are known here, so that a key that does not open is a wrong one."""
+    try:
+        data.algorithm()
+        for number in linked_keys(data, encryption):
+            encryption.keys[number].transport.algorithm()
+    except NotAllowedAlgorithm:
+        return False
+    return True
 
 
 def _names_one_of(
