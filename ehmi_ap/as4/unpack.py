@@ -1,9 +1,10 @@
 """Wire -> Verified | Signal | Rejected: the strict reading of a request.
 
-The steps are those of verify and parts. They run in an order that is safe (nothing is inflated before SignatureValue
-and signer hold; key operations before passes over the bytes), while the fault that is answered is that of the lowest
-step number, the order of as4-wire 6.4. Only what the signature covers is read: the header from the very element
-object whose digest held, payloads from the very bytes that were digested. On any failure every spool is discarded.
+The steps are those of verify, agreement and parts. They run in an order that is safe (nothing is inflated before
+SignatureValue and signer hold; key operations before passes over the bytes), while the fault that is answered is that
+of the lowest step number, the order of as4-wire 6.4. Only what the signature covers is read: the header from the very
+element object whose digest held, payloads from the very bytes that were digested. On any failure every spool is
+discarded.
 
 The caller sees to HTTP (method, path, Content-Encoding, sizes on arrival) and stores before it answers.
 """
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from ehmi_ap.as4.agreement import check_agreed, check_budgets, match
 from ehmi_ap.as4.compression import Gunzip
 from ehmi_ap.as4.conclude import conclude
 from ehmi_ap.as4.content import is_xml
@@ -23,14 +25,11 @@ from ehmi_ap.as4.parts import Lock, Pair, PartReading, find_locks, pair_parts, r
 from ehmi_ap.as4.soap import Envelope
 from ehmi_ap.as4.verify import (
     Proof,
-    check_budgets,
     check_coverage,
     check_elements,
-    check_properties,
     check_request,
     check_signers,
     check_value,
-    match,
     name_of,
     parse_envelope,
     read_header,
@@ -133,7 +132,7 @@ class _Reading:
             return Signal(ref_to=_about(header))
         user = header.user[0]
         self.pmode = pmode = match(user, self._pmodes)  # 4
-        check_properties(user, pmode)
+        check_agreed(user, pmode)
         check_budgets(wire, parts, pmode)
         if self.mime_fault:
             raise self.mime_fault

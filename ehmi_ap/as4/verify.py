@@ -5,7 +5,7 @@ The numbers are those of as4-wire 6.4's order of faults, used throughout this pa
     1 split               Wire -> MIME parts                         HttpRefusal; mime.check_content_ids: 0007
     2 parse_envelope      root part -> Envelope                      HttpRefusal, MustUnderstand, 0009
     3 read_header         eb:Messaging -> Header                     0009, 0003; check_request: 0008
-    4 match               header -> PMode                            0003, 0010; check_budgets: HttpRefusal 413
+    4 match               header -> PMode                            0010, 0003         (agreement.py)
     5 find_locks          Security -> how each part is opened        0102, 0103         (parts.py)
     6 read_proof          Security -> signature, what it covers      0009, 0101, 0103
       check_elements      digests of elements                        0101
@@ -26,7 +26,7 @@ from datetime import datetime
 from lxml import etree
 
 from ehmi_ap.as4 import ebms, mime, soap
-from ehmi_ap.as4.ebms import Header, UserHeader
+from ehmi_ap.as4.ebms import Header
 from ehmi_ap.as4.faults import spoken_as
 from ehmi_ap.as4.mime import MimeLimits, Part
 from ehmi_ap.as4.names import DS, EB, SWA_CONTENT_SIGNATURE, WSSE, WSU, qname
@@ -53,17 +53,15 @@ from ehmi_ap.errors import (
     InvalidHeader,
     PeerError,
     PolicyNoncompliance,
-    ProcessingModeMismatch,
     TokenNotFound,
 )
 from ehmi_ap.model import MessageId, PartyId, Reference, Wire
-from ehmi_ap.pmode import PMode, Security, match_inbound
+from ehmi_ap.pmode import PMode, Security
 
 _SIGNATURE = qname(DS, "Signature")
 _TIMESTAMP = qname(WSU, "Timestamp")
 _USERNAME_TOKEN = qname(WSSE, "UsernameToken")
 _WSU_ID = qname(WSU, "Id")
-_FOUR_CORNERS = ("originalSender", "finalRecipient")
 _ANY, _MESSAGE_INFO, _MESSAGE_ID = "*", qname(EB, "MessageInfo"), qname(EB, "MessageId")
 _PLAIN_ID = re.compile(r"[!-;=?-~]{1,200}@[!-;=?-~]{1,200}")  # printable, no angle brackets
 _MORE_REFERENCES = 8  # Messaging, Body and what else a peer may sign, beside the parts
@@ -119,45 +117,6 @@ def _has_content(body: etree._Element) -> bool:
     """Whether there is more than comments and white space (eDelivery AS4 1.15 3.2.3: none)."""
     texts = [body.text, *(child.tail for child in body)]
     return any(isinstance(child.tag, str) for child in body) or any(text and text.strip() for text in texts)
-
-
-# -- 4 P-Mode
-
-
-def match(user: UserHeader, pmodes: Sequence[PMode]) -> PMode:
-    """Step 4: the P-Mode a message falls under.
-
-    Raises:
-        ValueInconsistent (0003): an untyped PartyId or Service that is no URI, unless the P-Mode allows it.
-        ProcessingModeMismatch (0010): none fits.
-    """
-    strict = all(pmode.party_id_uri for pmode in pmodes)
-    if strict:
-        ebms.check_party_ids(user)
-    pmode = match_inbound(pmodes, user.message)
-    if not strict and pmode.party_id_uri:
-        ebms.check_party_ids(user)
-    return pmode
-
-
-def check_properties(user: UserHeader, pmode: PMode) -> None:
-    """Step 4: the message properties that the P-Mode requires, each once and filled; ProcessingModeMismatch (0010)."""
-    if not pmode.four_corner:
-        return
-    for name in _FOUR_CORNERS:
-        values = [item.value for item in user.message.properties if item.name == name]
-        if len(values) != 1 or not values[0]:
-            what = "is missing" if not values else "is there twice" if len(values) > 1 else "is empty"
-            public = f"The message property {name} {what}."
-            raise ProcessingModeMismatch(f"the message property {name} {what}", public=public)
-
-
-def check_budgets(wire: Wire, parts: Sequence[Part], pmode: PMode) -> None:
-    """Step 4: the P-Mode's own budgets on the whole message; HttpRefusal 413."""
-    if wire.body.size > pmode.limits.message_bytes:
-        raise HttpRefusal(413, f"the message has more than {pmode.limits.message_bytes} bytes")
-    if len(parts) - 1 > pmode.limits.parts:
-        raise HttpRefusal(413, f"the message has more than {pmode.limits.parts} payload parts")
 
 
 # -- 6 signature

@@ -403,10 +403,12 @@ def test_an_untyped_party_id_that_is_no_uri() -> None:
     """as4-wire 2.2, 6.4: 0003, unless the P-Mode switches it off."""
     strip = {"user_message": lambda text: text.replace(f' type="{PARTY_TYPE}"', "")}
     assert code(rejected(crafted(**strip))) == "EBMS:0003"
+    assert rejected(crafted(**strip)).pmode is None
     lenient = inbound(us=PartyId("beta"), partner=PartyId("alpha"), party_id_uri=False)
     assert verified(crafted(**strip), lenient).message.from_.id == PartyId("alpha")
     assert verified(crafted(**strip), lenient, inbound())
     strict = inbound(us=PartyId("beta"), partner=PartyId("alpha"))
+    assert rejected(crafted(**strip), strict).pmode == strict  # so that the error can be signed
     assert (
         code(rejected(crafted(**strip), strict, replace(lenient, service=replace(lenient.service, value="urn:z"))))
         == "EBMS:0003"
