@@ -16,8 +16,10 @@ from ehmi_ap.config.folders import (
     delete_pmode,
     load_agreements,
     put_certificate,
+    put_partner,
     put_pmode,
 )
+from ehmi_ap.config.reading import examine
 from ehmi_ap.config.settings import (
     UNREGISTERED,
     As4Listener,
@@ -54,8 +56,10 @@ __all__ = [
     "Workers",
     "delete_certificate",
     "delete_pmode",
+    "examine",
     "load_agreements",
     "put_certificate",
+    "put_partner",
     "put_pmode",
     "shipped_pmodes",
 ]

@@ -43,10 +43,22 @@ def put_pmode(config: Config, name: str, table: Mapping[str, object]) -> Agreeme
     Raises:
         ConfigError: with all findings; nothing was written.
     """
-    _check_name(name)
+    return put_partner(config, name, table, {})
+
+
+def put_partner(config: Config, name: str, table: Mapping[str, object], added: Mapping[str, bytes]) -> Agreements:
+    """Write pmodes/`name`.toml and certificates (name -> PEM or DER), if all is right with all of them.
+
+    Raises:
+        ConfigError: with all findings; nothing was written.
+    """
+    for each in (name, *added):
+        _check_name(each)
     findings: list[str] = []
     pmodes = {**_pmode_tables(config, findings), name: table}
-    agreements = _agreements(config, pmodes, _certificate_files(config, findings), findings)
+    agreements = _agreements(config, pmodes, {**_certificate_files(config, findings), **added}, findings)
+    for certificate, data in added.items():
+        _write_certificate(config, certificate, data)
     _write(config.pmodes / f"{name}.toml", tables.to_toml(table).encode())
     return agreements
 
@@ -72,9 +84,7 @@ def put_certificate(config: Config, name: str, data: bytes) -> Agreements:
     findings: list[str] = []
     certificates = {**_certificate_files(config, findings), name: data}
     agreements = _agreements(config, _pmode_tables(config, findings), certificates, findings)
-    # Written anew from what was read, so that no private key beside a certificate reaches the folder.
-    pem = b"".join(c.x509.public_bytes(Encoding.PEM) for c in load_certificates(data))
-    _write(config.trust / f"{name}.pem", pem, mode=0o644)
+    _write_certificate(config, name, data)
     return agreements
 
 
@@ -222,6 +232,12 @@ _NAME_RULE = "a name has letters, digits, dot, dash and underscore only, and beg
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise ConfigError([f"{name[:64]!r}: {_NAME_RULE}"])
+
+
+def _write_certificate(config: Config, name: str, data: bytes) -> None:
+    """Written anew from what is read in it, so that no private key beside a certificate reaches the folder."""
+    pem = b"".join(certificate.x509.public_bytes(Encoding.PEM) for certificate in load_certificates(data))
+    _write(config.trust / f"{name}.pem", pem, mode=0o644)
 
 
 def _write(path: Path, data: bytes, *, mode: int = 0o600) -> None:

@@ -23,19 +23,27 @@ T = TypeVar("T")
 
 def read_config(path: Path) -> Config:
     """Config.load, see there."""
+    config, findings = examine(path)
+    if findings or config is None:
+        raise ConfigError(findings)
+    return config
+
+
+def examine(path: Path) -> tuple[Config | None, tuple[str, ...]]:
+    """What the file says, where its shape allows to say it, and every mistake in it; for who wants to look further."""
     where, home = path.name, path.absolute().parent
-    table = read_toml(path)
+    try:
+        table = read_toml(path)
+    except ConfigError as error:
+        return None, error.findings
     findings = [f"{where}: home: is the folder of this file; leave it out"] if "home" in table else []
     try:
         config = tables.read(Config, {**_prepared(table), "home": str(home)}, where=where)
     except ConfigError as error:
-        named = [text.replace("[party] value", "[party] id") for text in error.findings]
-        raise ConfigError([*findings, *named]) from None
+        return None, (*findings, *(text.replace("[party] value", "[party] id") for text in error.findings))
     config = _absolute(config, home)
     findings += [f"{where}: {text}" for text in (*_contradictions(config), *_secrets(config), *_files(config))]
-    if findings:
-        raise ConfigError(findings)
-    return config
+    return config, tuple(findings)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
