@@ -153,19 +153,7 @@ class _Reading:
         """Steps 5 to 10. Faults of 6 to 9 are noted and the pass is made all the same: decryption comes first."""
         faults = self._faults
         locks = find_locks(envelope, parts, keys=self._keys, security=pmode.security)  # 5
-        proof: Proof | None = None
-        signer: Certificate | None = None
-        with faults.at(6):
-            proof = self._proof(envelope, parts, pmode)
-            check_elements(proof)
-            fitting = check_value(proof)
-            with faults.at(8):
-                signer = check_signers(
-                    fitting, pmode=pmode, party=user.message.from_.id, trust=self._trust, now=self._now
-                )
-        if proof is not None:
-            with faults.at(7):
-                check_coverage(proof, envelope, len(parts))
+        proof, signer = self._signed(user, pmode, envelope, parts)  # 6 to 8
         pairs: tuple[Pair, ...] = ()
         with faults.at(9):
             pairs = pair_parts(user.parts, parts)
@@ -178,8 +166,8 @@ class _Reading:
         except BaseException:
             passes.discard()
             raise
-        assert proof is not None  # steps 6 and 8 found no fault
-        assert signer is not None
+        assert proof is not None  # else step 6 found a fault
+        assert signer is not None  # else step 6 or 8 did
         return Verified(
             message=replace(user.message, payloads=passes.payloads),
             signer=signer,
@@ -187,6 +175,24 @@ class _Reading:
             references=proof.references,
             test=is_test(user.message.service),
         )
+
+    def _signed(
+        self, user: UserHeader, pmode: PMode, envelope: Envelope, parts: Sequence[Part]
+    ) -> tuple[Proof | None, Certificate | None]:
+        """Steps 6 to 8 but for the digests of the parts: the signature, and its signer when all of it holds."""
+        proof: Proof | None = None
+        signer: Certificate | None = None
+        with self._faults.at(6):
+            proof = self._proof(envelope, parts, pmode)
+            check_elements(proof)
+            fitting = check_value(proof)
+            with self._faults.at(8):
+                party = user.message.from_.id
+                signer = check_signers(fitting, pmode=pmode, party=party, trust=self._trust, now=self._now)
+        if proof is not None:
+            with self._faults.at(7):
+                check_coverage(proof, envelope, len(parts))
+        return proof, signer
 
     def _proof(self, envelope: Envelope, parts: Sequence[Part], pmode: PMode) -> Proof:
         return read_proof(
