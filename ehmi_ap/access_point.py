@@ -36,6 +36,7 @@ from ehmi_ap.lifecycle import Happening, State
 from ehmi_ap.model import DeliveryEvent, Direction, EventKind, MessageId, Submission, Wire
 from ehmi_ap.net.http import PeerWeb
 from ehmi_ap.net.tls import client_context
+from ehmi_ap.pmode import Profile
 from ehmi_ap.ports import Backend, Blobs, Job, Store, Stored
 from ehmi_ap.store.blobs import FileBlobs
 from ehmi_ap.store.sqlite import SqliteStore
@@ -46,6 +47,10 @@ GRACE = 20.0
 """Seconds that what is in flight may take to end when we stop."""
 SWEEP = 5.0
 """Seconds between looks for events that another process wrote."""
+GATHER = 0.05
+"""Seconds in which events come together before the backends are told."""
+PACE = 0.002
+"""Seconds at least between two looks of one follower of events."""
 AGAIN = 5.0
 """Seconds before something that failed in the background is started again."""
 UPKEEP = 3600.0
@@ -92,6 +97,7 @@ class AccessPoint:
             StoreError: the store cannot be opened.
         """
         config = self.config
+        profiles = config.profiles()
         self.agreements = await asyncio.to_thread(configuration.load_agreements, config)
         self.backends = self._build_backends()
         blobs = await asyncio.to_thread(FileBlobs, config.store / "payloads")
@@ -100,7 +106,7 @@ class AccessPoint:
         self._web = PeerWeb(
             self._tls_context, connect_timeout=config.web.connect_timeout, allow_http=config.web.insecure_http
         )
-        self._world = self._make_world()
+        self._world = self._make_world(profiles)
         self._sending = Pickup(
             Direction.OUTBOUND,
             self._then_ring(send),
@@ -132,8 +138,10 @@ class AccessPoint:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
-        await self._web.close()
-        await self.store.close()
+        try:
+            await self._web.close()
+        finally:
+            await self.store.close()
         log.info("access point stopped")
 
     async def submit(self, submission: Submission, *, backend: str | None = None) -> MessageId:
@@ -170,6 +178,7 @@ class AccessPoint:
                 return
             if not found:
                 await heard(SWEEP)
+                await asyncio.sleep(PACE)
 
     async def resend(self, key: int) -> None:
         """Open a FAILED or UNDELIVERED message again. Raises NotFound, NotAllowed."""
@@ -242,17 +251,17 @@ class AccessPoint:
             raise ConfigError(findings)
         return {**built, **self._given}
 
-    def _make_world(self) -> World:
+    def _make_world(self, profiles: Mapping[str, Profile]) -> World:
         domain = self.config.domain
-        only = next(iter(self.backends)) if len(self.backends) == 1 else ""
+        chosen = self.config.backend_of(None) or next(iter(self.backends), "")
         return World(
             store=self.store,
             blobs=self.blobs,
             web=self._web,
             backends=self.backends,
-            default_backend=self.config.default_backend or only,
+            default_backend=chosen,
             agreements=lambda: self.agreements,
-            profiles=self.config.profiles(),
+            profiles=profiles,
             us=self.config.party,
             domain=domain,
             now=_now,
@@ -323,8 +332,7 @@ class AccessPoint:
             except StoreError as error:
                 log.error("events could not be told", extra={"what": error.what, "fix": error.fix})
                 everything = False
-            if not everything:
-                await asyncio.sleep(AGAIN)
+            await asyncio.sleep(GATHER if everything else AGAIN)
             await heard(SWEEP)
 
     async def _upkeep(self) -> None:

@@ -4,7 +4,8 @@
 
 Rules: a lane is a partner (outbound: its P-Mode) or a backend (inbound). One lane gets half of the slots at most, and
 one slot while its last attempt went wrong, so that a slow or dead partner never holds up the others. Leases are renewed
-while a task runs; a process that dies lets them run out. A sweep is only the safety net.
+while a task runs; a process that dies lets them run out. The store is asked only when its answer may have changed; a
+sweep is the safety net, and finds what other processes stored.
 """
 
 import asyncio
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 
 SWEEP = 5.0
 """Seconds between looks at the store without any reason: another process may have stored something."""
+IDLE = 0.05
+"""Seconds without news before the store is asked when the next message is due; under load nobody needs to know."""
 SHORTEST_WAIT = 0.02
 """Seconds to wait at least when something is due but could not be claimed: another process has it."""
 
@@ -55,6 +58,7 @@ class Pickup:
         self._lanes: dict[str, _Lane] = {}
         self._jobs: dict[asyncio.Task[None], Job] = {}
         self._news = asyncio.Event()
+        self._drained: frozenset[str] | None = None  # nothing is due but for these lanes; None: there may be
         self._stopping = False
         self.trouble: str | None = None
 
@@ -65,6 +69,7 @@ class Pickup:
 
     def wake(self) -> None:
         """Something may be due."""
+        self._drained = None
         self._news.set()
 
     async def run(self) -> None:
@@ -74,13 +79,14 @@ class Pickup:
             while not self._stopping:
                 self._news.clear()
                 try:
-                    wait = 0.0 if await self._claim() else await self._until_due()
+                    more = await self._claim()
                     self.trouble = None
+                    if not more:
+                        await self._until_news()
                 except StoreError as error:
-                    self.trouble, wait = error.what, SWEEP
+                    self.trouble, self._drained = error.what, None
                     log.error("nothing can be claimed", extra={"what": error.what, "fix": error.fix})
-                if wait:
-                    await self._wait(wait)
+                    await self._hear(SWEEP)
             if self._jobs:
                 await asyncio.wait(self._jobs)
         finally:
@@ -98,16 +104,19 @@ class Pickup:
         await asyncio.gather(*left, return_exceptions=True)
 
     async def _claim(self) -> bool:
-        """Start some jobs, no more than fit into any lane. Whether there may be more."""
-        room = self._room()
-        if not room:
+        """Start some jobs, no more than fit into any lane. Whether there may be more that could start now."""
+        room, full = self._room(), self._full()
+        if not room or (self._drained is not None and self._drained <= full):
             return False
+        self._drained = full  # before the store is asked: whoever wakes us meanwhile may know better
         jobs = await self._world.store.claim(
-            self._direction, now=self._world.now(), lease=self._lease, limit=room, pass_over=self._full()
+            self._direction, now=self._world.now(), lease=self._lease, limit=room, pass_over=full
         )
         for job in jobs:
             self._start(job)
-        return bool(jobs)
+        if len(jobs) == room:
+            self._drained = None
+        return len(jobs) == room
 
     def _room(self) -> int:
         """How many may be claimed at once whoever they are for."""
@@ -118,8 +127,8 @@ class Pickup:
     def _width(self, lane: _Lane) -> int:
         return 1 if lane.troubled else (self._workers + 1) // 2
 
-    def _full(self) -> list[str]:
-        return [name for name, lane in self._lanes.items() if lane.in_flight >= self._width(lane)]
+    def _full(self) -> frozenset[str]:
+        return frozenset(name for name, lane in self._lanes.items() if lane.in_flight >= self._width(lane))
 
     def _start(self, job: Job) -> None:
         lane = self._lanes.setdefault(self._lane(job), _Lane())
@@ -145,23 +154,23 @@ class Pickup:
         lane.in_flight -= 1
         if lane == _Lane():
             del self._lanes[name]
-        self.wake()
+        self._news.set()
 
-    async def _until_due(self) -> float:
-        """Seconds until there may be something to claim."""
-        if not self._room():
-            return SWEEP
+    async def _until_news(self) -> None:
+        """Until somebody wakes us, a slot is free, or a message is due."""
+        if await self._hear(IDLE) or not self._room():
+            return
         due = await self._world.store.next_due(self._direction, pass_over=self._full())
-        if due is None:
-            return SWEEP
-        return min(SWEEP, max(SHORTEST_WAIT, (due - self._world.now()) / timedelta(seconds=1)))
+        wait = SWEEP if due is None else (due - self._world.now()) / timedelta(seconds=1)
+        if not await self._hear(min(SWEEP, max(SHORTEST_WAIT, wait))):
+            self._drained = None
 
-    async def _wait(self, seconds: float) -> None:
+    async def _hear(self, seconds: float) -> bool:
         try:
             async with asyncio.timeout(seconds):
-                await self._news.wait()
+                return await self._news.wait()
         except TimeoutError:
-            pass
+            return False
 
     async def _renew(self) -> None:
         """Three times in each lease, so that one failure does not lose it."""
