@@ -37,6 +37,7 @@ from ehmi_ap.store.statements import (
     insert_events,
     insert_message,
     message_row,
+    overwriting,
     purge_message,
     purge_payloads,
     wire,
@@ -284,7 +285,8 @@ class SqliteStore:
 
     async def _purge(self, keys: list[int], purge_one: Callable[[sqlite3.Connection, int], list[str] | None]) -> int:
         def work(connection: sqlite3.Connection) -> list[list[str]]:
-            return [names for key in keys if (names := purge_one(connection, key)) is not None]
+            with overwriting(connection):
+                return [names for key in keys if (names := purge_one(connection, key)) is not None]
 
         purged = await self._writer.run(work)
         await self._remove([name for names in purged for name in names])

@@ -4,7 +4,8 @@ Every function that takes a connection runs in the writer's transaction (writer.
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -148,6 +149,16 @@ def drop_signed(connection: sqlite3.Connection, key: int) -> list[str]:
     if not rows or not rows[0][0]:
         return []
     return [name for (name,) in connection.execute(SQL["drop_signed_files"], (key,)).fetchall()]
+
+
+@contextmanager
+def overwriting(connection: sqlite3.Connection) -> Iterator[None]:
+    """What is deleted here leaves no bytes in the free pages of the database: it is patient data."""
+    connection.execute("PRAGMA secure_delete = ON").fetchall()
+    try:
+        yield
+    finally:
+        connection.execute("PRAGMA secure_delete = OFF").fetchall()
 
 
 def purge_message(connection: sqlite3.Connection, key: int) -> list[str] | None:

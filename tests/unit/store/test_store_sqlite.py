@@ -54,7 +54,7 @@ def fill_up(store: SqliteStore) -> sqlite3.Connection:
 async def test_only_we_can_read_the_database(store: SqliteStore, tmp_path: Path) -> None:
     await accept(store)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "db").iterdir()}
-    assert modes == {"store.db": 0o600, "store.db-wal": 0o600, "store.db-shm": 0o600}
+    assert modes == dict.fromkeys(("store.db", "store.db-wal", "store.db-shm", "store.db.lock"), 0o600)
     assert stat.S_IMODE((tmp_path / "db").stat().st_mode) == 0o700
 
 
@@ -142,6 +142,20 @@ async def test_purging_deletes_files_and_rows(store: SqliteStore, tmp_path: Path
     tables = ("message", "content", "receipt", "file", "event")
     assert [connection.execute(f"SELECT count(*) FROM {table}").fetchone() for table in tables] == [(0,)] * 5
     connection.close()
+
+
+async def test_purged_payloads_are_overwritten(store: SqliteStore, tmp_path: Path) -> None:
+    """Free pages of the database hold no patient's data."""
+    for number in range(20):
+        secret = f"<patient>{number}".encode() * 1000
+        await keep(store, message(f"m{number}", payloads=(payload(secret),)))
+    for job in await store.claim(Direction.INBOUND, now=NOW, lease=60, limit=20):
+        await store.settle(job.key, Happening.SETTLED, now=NOW)
+    assert await store.purge(payloads_before=later(1), messages_before=NOW) == 20
+    await store.close()
+    left = (tmp_path / "db" / "store.db").read_bytes()
+    assert b"<patient>" not in left
+    assert b"m19" in left
 
 
 async def test_a_list_loads_no_payload(store: SqliteStore) -> None:
