@@ -137,7 +137,7 @@ def _write(
     )
     side.config.write_text(
         f'domain = "{side.name}.example"\n'
-        f'party = {{ value = "{side.name}", type = "{PARTY_TYPE}" }}\n'
+        f'party = {{ id = "{side.name}", type = "{PARTY_TYPE}" }}\n'
         f'default_backend = "{next(iter(backends))}"\n\n'
         f'[as4]\nhost = "127.0.0.1"\nport = {side.port}\npublic_url = "{side.url}"\n{listener}\n'
         f'[internal]\nport = {side.internal_port}\nadmin_token = {{ file = "keys/admin.token" }}\n\n'

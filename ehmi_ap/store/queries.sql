@@ -87,6 +87,10 @@ WHERE lane.name NOT IN (SELECT value FROM json_each(?2));
 UPDATE message SET due = ?3
 WHERE key IN (SELECT value FROM json_each(?1)) AND state IN (SELECT value FROM json_each(?2)) AND due IS NOT NULL;
 
+-- name: void_leases
+-- Only for who is alone on the store: whoever held these is dead. ?1 is a JSON list of the states in which one is at it.
+UPDATE message SET due = changed_at WHERE state IN (SELECT value FROM json_each(?1)) AND due IS NOT NULL;
+
 -- name: standing
 SELECT state, attempts, backend FROM message WHERE key = ?1;
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ehmi_ap.body import Body, MemoryBody, read_all
-from ehmi_ap.errors import SubmissionConflict
+from ehmi_ap.errors import StoreError, SubmissionConflict
 from ehmi_ap.lifecycle import Happening, State
 from ehmi_ap.model import DeliveryEvent, Direction, MessageId, Signed, UserMessage, Wire
 from ehmi_ap.ports import Job, Kept, Query, Sent, Stored
@@ -22,6 +22,7 @@ from ehmi_ap.store.blobs import FileBlobs
 from ehmi_ap.store.codec import Place, micros, moment
 from ehmi_ap.store.database import connect_reader, connect_writer, make
 from ehmi_ap.store.layout import Layout, lay_out
+from ehmi_ap.store.presence import Presence
 from ehmi_ap.store.readers import InlineBody, Readers
 from ehmi_ap.store.rules import HELD, direction_of
 from ehmi_ap.store.statements import (
@@ -53,6 +54,7 @@ class SqliteStore:
 
     def __init__(self, path: Path, blobs: FileBlobs) -> None:
         self._blobs = blobs
+        self._presence = _present(path)
         self._writer = Writer(partial(connect_writer, path))
         self._readers = Readers(partial(connect_reader, path))
 
@@ -66,6 +68,10 @@ class SqliteStore:
         store = await asyncio.to_thread(cls, path, blobs)
         try:
             await asyncio.to_thread(blobs.sweep, store._known_files)
+            if store._presence.alone:
+                held = codec.encode_list([state.value for state in HELD])
+                await store._execute_many("void_leases", [(held,)])
+                store._presence.share()
         except BaseException:
             await store.close()
             raise
@@ -264,6 +270,7 @@ class SqliteStore:
         self._writer.stop()
         await asyncio.to_thread(self._writer.join)
         await asyncio.to_thread(self._readers.close)
+        self._presence.close()
 
     async def _fetch(self, name: str, values: Sequence[object]) -> list[Any]:
         return await self._readers.run(lambda connection: connection.execute(SQL[name], values).fetchall())
@@ -389,3 +396,10 @@ async def _wire_row(wire: Wire) -> tuple[int, str, bytes]:
     body = wire.body
     data = read_all(body) if body.resident else await asyncio.to_thread(read_all, body)
     return (wire.status, wire.content_type, data)
+
+
+def _present(path: Path) -> Presence:
+    try:
+        return Presence(path.with_name(path.name + ".lock"))
+    except OSError as error:
+        raise StoreError(f"the lock file of the store cannot be opened: {error.strerror}") from error
