@@ -129,7 +129,7 @@ def _write(
     listener = (
         '[as4.tls]\ncertificate = "keys/tls.crt.pem"\nkey = "keys/tls.key.pem"\n'
         if side.tls
-        else "insecure_http = true\n"
+        else "insecure_http = true\n\n[web]\ninsecure_http = true\n"
     )
     tables = "".join(
         f"[backends.{name}]\n" + (body or 'kind = "directory"\npath = "files"\npoll = 0.05\n') + "\n"
@@ -144,9 +144,10 @@ def _write(
         f'[keys.signing]\nfile = "keys/ap.key.pem"\ncertificate = "keys/ap.crt.pem"\n\n'
         f"{tables}{settings}"
     )
-    token = side.home / "keys" / "admin.token"
-    token.touch(mode=0o600)
-    token.write_text("admin-token-of-the-tests-0123456789\n")
+    for who in ("admin", "inbox"):
+        token = side.home / "keys" / f"{who}.token"
+        token.touch(mode=0o600)
+        token.write_text(f"{who}-token-of-the-tests-0123456789\n")
     trust = 'tls_trust = "pair-ca"\n' if side.tls else ""
     (side.home / "pmodes" / f"{partner.name}.toml").write_text(
         f'partner = "{partner.name}"\nurl = "{partner.url}"\ncertificate = "{partner.name}"\n'

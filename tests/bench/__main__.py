@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 MEASURED, PEER = 0, 1
 BULK = {"10 MB": 10_000_000, "100 MB": 100_000_000, "1 GiB": 1 << 30}
 SETTINGS = "[log]\nlevel = 'error'\n[workers]\nsend = 16\n"
-REST = {"inbox": "kind = 'rest'\ntoken = { file = 'keys/admin.token' }\n"}
+REST = {"inbox": "kind = 'rest'\ntoken = { file = 'keys/inbox.token' }\n"}
 
 
 def call(*arguments: object) -> dict[str, Any]:
