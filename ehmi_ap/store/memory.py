@@ -5,7 +5,7 @@ method is a transaction as it is.
 """
 
 import itertools
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
@@ -15,7 +15,8 @@ from ehmi_ap.errors import NotFound, StoreError, SubmissionConflict
 from ehmi_ap.lifecycle import Happening, State
 from ehmi_ap.model import DeliveryEvent, Direction, MessageId, Signed, UserMessage, Wire
 from ehmi_ap.ports import Job, Kept, Query, Sent, Stored, party_key
-from ehmi_ap.store.rules import CLAIM, FINAL, HELD, backend_of, direction_of, end_entity, lane_of, next_state, partner
+from ehmi_ap.store.rows import Row, matches
+from ehmi_ap.store.rules import CLAIM, FINAL, HELD, backend_of, direction_of, lane_of, next_state
 
 
 class MemoryBlobs:
@@ -36,36 +37,13 @@ class _Purged:
         raise NotFound("the bytes of this payload are no longer kept")
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class _Row:
-    key: int
-    direction: Direction
-    state: State
-    message: UserMessage
-    pmode: str
-    backend: str
-    fingerprint: bytes
-    fetched: bool
-    created_at: datetime
-    first_at: datetime
-    changed_at: datetime
-    due: datetime | None
-    attempts: int = 0
-    signed: Signed | None = None
-    receipt: Wire | None = None
-    payloads_kept: bool = True
-    code: str | None = None
-    detail: str = ""
-    events: list[int] = field(default_factory=list)
-
-
 _Identity = tuple[Direction, MessageId, str]
 
 
 @dataclass(slots=True)
 class _Tables:
-    rows: dict[int, _Row] = field(default_factory=dict)
-    by_identity: dict[_Identity, _Row] = field(default_factory=dict)
+    rows: dict[int, Row] = field(default_factory=dict)
+    by_identity: dict[_Identity, Row] = field(default_factory=dict)
     queue: dict[Direction, list[tuple[datetime, int]]] = field(default_factory=lambda: {d: [] for d in Direction})
     events: dict[int, DeliveryEvent] = field(default_factory=dict)
     strays: set[int] = field(default_factory=set)  # events of no message
@@ -207,7 +185,7 @@ class MemoryStore:
 
     async def find(self, query: Query) -> Sequence[Stored]:
         rows = self._open.rows.values()
-        found = (row for row in (rows if query.oldest_first else reversed(rows)) if _matches(row, query))
+        found = (row for row in (rows if query.oldest_first else reversed(rows)) if matches(row, query))
         return [_stored(row) for row in itertools.islice(found, query.limit)]
 
     async def get(self, key: int) -> Stored | None:
@@ -277,10 +255,10 @@ class MemoryStore:
         fingerprint: bytes,
         fetched: bool,
         events: Sequence[DeliveryEvent],
-    ) -> _Row:
+    ) -> Row:
         at = events[0].at if events else datetime.now(UTC)
         self._last_key += 1
-        row = _Row(
+        row = Row(
             key=self._last_key,
             direction=direction,
             state=state,
@@ -300,12 +278,12 @@ class MemoryStore:
         self._add_events(events, row)
         return row
 
-    def _requeue(self, row: _Row, happening: Happening, now: datetime, due: datetime | None) -> None:
+    def _requeue(self, row: Row, happening: Happening, now: datetime, due: datetime | None) -> None:
         if happening is Happening.RESENT:
             row.attempts, row.first_at = 0, now
         self._enqueue(row, {Happening.MISSED: due or now, Happening.RESENT: now}.get(happening))
 
-    def _enqueue(self, row: _Row, due: datetime | None) -> None:
+    def _enqueue(self, row: Row, due: datetime | None) -> None:
         row.due = None if row.fetched else due
         if row.due is not None:
             heappush(self._open.queue[row.direction], (row.due, row.key))
@@ -321,7 +299,7 @@ class MemoryStore:
             heappop(queue)
         return None
 
-    def _add_events(self, events: Sequence[DeliveryEvent], row: _Row | None) -> None:
+    def _add_events(self, events: Sequence[DeliveryEvent], row: Row | None) -> None:
         for event in events:
             self._last_seq += 1
             numbered = replace(event, seq=self._last_seq, backend=backend_of(event, row.backend if row else ""))
@@ -333,7 +311,7 @@ class MemoryStore:
             if numbered.backend:
                 self._open.untold.setdefault(numbered.backend, {})[numbered.seq] = numbered
 
-    def _forget_events(self, purged: Sequence[_Row], before: datetime) -> None:
+    def _forget_events(self, purged: Sequence[Row], before: datetime) -> None:
         """The events of purged messages, and old events of none."""
         strays = [seq for seq in self._open.strays if self._open.events[seq].at < before]
         for seq in itertools.chain(strays, *(row.events for row in purged)):
@@ -351,7 +329,7 @@ def _resident(wire: Wire) -> Wire:
     return replace(wire, body=MemoryBody(read_all(wire.body)))
 
 
-def _job(row: _Row) -> Job:
+def _job(row: Row) -> Job:
     return Job(
         key=row.key,
         message=row.message,
@@ -364,7 +342,7 @@ def _job(row: _Row) -> Job:
     )
 
 
-def _stored(row: _Row) -> Stored:
+def _stored(row: Row) -> Stored:
     return Stored(
         key=row.key,
         direction=row.direction,
@@ -383,30 +361,9 @@ def _stored(row: _Row) -> Stored:
     )
 
 
-def _forget_payloads(row: _Row) -> None:
+def _forget_payloads(row: Row) -> None:
     def gone(body: Body) -> Body:
         return _Purged(body.size) if body.size else body
 
     row.payloads_kept = False
     row.message = replace(row.message, payloads=tuple(replace(p, body=gone(p.body)) for p in row.message.payloads))
-
-
-_MATCHERS: tuple[tuple[Callable[[Query], object], Callable[[_Row, Query], bool]], ...] = (
-    (lambda q: q.direction, lambda r, q: r.direction is q.direction),
-    (lambda q: q.states or None, lambda r, q: r.state in q.states),
-    (lambda q: q.message_id, lambda r, q: r.message.message_id == q.message_id),
-    (lambda q: q.party, lambda r, q: partner(r.message, r.direction) == q.party),
-    (lambda q: q.participant, lambda r, q: q.participant in _end_entities(r.message)),
-    (lambda q: q.conversation_id, lambda r, q: r.message.conversation_id == q.conversation_id),
-    (lambda q: q.backend, lambda r, q: r.backend == q.backend),
-    (lambda q: q.since, lambda r, q: q.since is not None and r.created_at >= q.since),
-    (lambda q: q.after, lambda r, q: q.after is not None and r.key != q.after and (r.key > q.after) is q.oldest_first),
-)
-
-
-def _end_entities(message: UserMessage) -> tuple[str | None, ...]:
-    return tuple(end_entity(message.properties, name) for name in ("originalSender", "finalRecipient"))
-
-
-def _matches(row: _Row, query: Query) -> bool:
-    return all(given(query) is None or fits(row, query) for given, fits in _MATCHERS)
