@@ -118,7 +118,7 @@ class Store(Protocol):
         fingerprint: bytes,
         events: Sequence[DeliveryEvent],
     ) -> bool:
-        """Keep an outbound message, due at once. False: it is there already with the same fingerprint.
+        """Keep an outbound message, due since its first event. False: it is there already with the same fingerprint.
 
         Raises SubmissionConflict for the same MessageId with another fingerprint.
         """
@@ -213,7 +213,9 @@ class Store(Protocol):
     async def purge(self, *, payloads_before: datetime, messages_before: datetime) -> int:
         """Delete payloads of final messages older than the one, whole final messages older than the other.
 
-        Returns how many messages were touched."""
+        Final are the states out of which lifecycle.TRANSITIONS leads nowhere: what failed waits for a person. Events
+        go with their message, those of no message with `messages_before`. Returns how many messages were touched.
+        """
 
     async def counts(self) -> Mapping[tuple[Direction, State], int]:
         """How many messages are in each state, for metrics and health."""
