@@ -35,6 +35,7 @@ from ehmi_ap.errors import (
     BudgetExceeded,
     DecompressionFailure,
     DecryptionFailed,
+    EbmsError,
     ExternalPayloadError,
     FailedDecryption,
     HttpRefusal,
@@ -80,7 +81,7 @@ def find_locks(envelope: Envelope, parts: Sequence[Part], *, keys: Keys, securit
     encryption = read_encryption(envelope)
     found = encrypted_parts(encryption, parts)
     check_encryption(encryption, found, parts=len(parts), security=security)
-    openers = [_opener(key, envelope, keys, security) for key in encryption.keys]
+    openers = [_opener_or_fault(key, envelope, keys, security) for key in encryption.keys]
     unwrapped: dict[int, bytes] = {}
     locks: dict[int, Lock] = {}
     for index, data in found.items():
@@ -98,14 +99,27 @@ def _rsa(pair: KeyPair) -> rsa.RSAPrivateKey:
     return pair.private_key
 
 
+def _opener_or_fault(
+    key: ParsedEncryptedKey, envelope: Envelope, keys: Keys, security: Security
+) -> KeyPair | EbmsError | None:
+    """As _opener; a fault counts only if no other EncryptedKey is ours, for it may be in another recipient's."""
+    try:
+        return _opener(key, envelope, keys, security)
+    except EbmsError as fault:
+        return fault
+
+
 def _opener(key: ParsedEncryptedKey, envelope: Envelope, keys: Keys, security: Security) -> KeyPair | None:
-    """Our key pair that an EncryptedKey names, None when it names another's."""
+    """Our key pair that an EncryptedKey names, None when it names another's.
+
+    A certificate that we do not know may still be of a key that we have: renewed, or not yet replaced at the peer.
+    """
     with spoken_as(FailedDecryption):
         reference = read_reference(key.key_info)
         if isinstance(reference, Direct):
             token = read_binary(reference, binary_tokens(envelope))
             check_form(token.form, security.accept_token)
-            return keys.for_certificate(token.certificate)
+            return keys.for_certificate(token.certificate) or keys.for_ski(token.certificate.ski)
         check_form(form_of(reference), security.accept_token)
         match reference:
             case IssuerSerial(issuer, serial):
@@ -117,7 +131,7 @@ def _opener(key: ParsedEncryptedKey, envelope: Envelope, keys: Keys, security: S
 
 
 def _choose(
-    data: ParsedEncryptedData, encryption: Encryption, openers: Sequence[KeyPair | None], keys: Keys
+    data: ParsedEncryptedData, encryption: Encryption, openers: Sequence[KeyPair | EbmsError | None], keys: Keys
 ) -> tuple[int, KeyPair]:
     """Which EncryptedKey (by number) opens a part, and which of our keys opens that (as4-wire 3.4, 3.5).
 
@@ -126,8 +140,12 @@ def _choose(
     linked = linked_keys(data, encryption)
     for number in linked:
         pair = openers[number]
-        if pair is not None:
+        if isinstance(pair, KeyPair):
             return number, pair
+    for number in linked:
+        fault = openers[number]
+        if isinstance(fault, EbmsError):
+            raise fault
     if len(linked) == 1 and len(keys.decryption) == 1:
         return linked[0], keys.decryption[0]
     raise FailedDecryption("no encrypted key of the message is for a key of ours")

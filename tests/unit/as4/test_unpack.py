@@ -188,6 +188,18 @@ def test_the_encrypted_key_for_us_among_several() -> None:
 
     assert contents(verified(crafted(security=add_another)).message.payloads) == [XML]
 
+    def of_a_form_we_do_not_know(text: str) -> str:
+        return add_another(text).replace('<wsse:Reference URI="#tok-x" ', '<wsse:Embedded URI="#tok-x" ')
+
+    assert contents(verified(crafted(security=of_a_form_we_do_not_know)).message.payloads) == [XML]
+    assert code(rejected(crafted(security=of_a_form_we_do_not_know), keys=keys_of(stranger()))) == "EBMS:0103"
+
+
+def test_our_renewed_certificate_keeps_its_key_beside_others() -> None:
+    """as4-wire 3.5: the token names the certificate that the peer still has."""
+    keys = keys_of(pki.make_leaf(issuing(), "beta renewed", key="b"), pki.make_leaf(issuing(), "beta next", key="d"))
+    assert contents(verified(crafted(), keys=keys).message.payloads) == [XML]
+
 
 def test_either_link_between_key_and_data_will_do() -> None:
     """as4-wire 3.4: a ReferenceList, or the token reference of the data."""
