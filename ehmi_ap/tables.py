@@ -151,13 +151,18 @@ def to_toml(table: Mapping[str, object]) -> str:
 
 
 def _emit(table: Mapping[str, object], path: tuple[str, ...], lines: list[str]) -> None:
-    nested = {key: value for key, value in table.items() if isinstance(value, Mapping)}
+    nested = {key: value for key, value in table.items() if isinstance(value, Mapping) and not _is_small(value)}
     for key, value in table.items():
         if key not in nested and value is not None:
             lines.append(f"{_key(key)} = {_value(value)}")
     for key, value in nested.items():
         lines += ["", f"[{'.'.join(_key(step) for step in (*path, key))}]"]
         _emit(value, (*path, key), lines)
+
+
+def _is_small(table: Mapping[str, object]) -> bool:
+    """A table that is easier read on one line, like `{ id = "...", type = "..." }`."""
+    return 0 < len(table) <= 2 and not any(value is None or isinstance(value, Mapping) for value in table.values())
 
 
 def _key(key: str) -> str:
