@@ -51,8 +51,9 @@ def internal_application(ap: AccessPoint) -> web.Application:
         application.router.add_route(route.method, path, _handler(ap, tokens, route))
     description = openapi.document(ROUTES)
 
-    async def show_description(_call: Call) -> web.StreamResponse:
-        return web.json_response(description)
+    async def show_description(call: Call) -> web.StreamResponse:
+        here = call.request.path.removesuffix("/openapi.json")  # a host may have put us below a path of its own
+        return web.json_response({**description, "servers": [{"url": here}]})
 
     for path, answerer in (
         (f"{API}/openapi.json", show_description),

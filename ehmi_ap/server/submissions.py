@@ -20,7 +20,7 @@ from ehmi_ap.model import MessageId, Payload, Submission
 from ehmi_ap.server import documents
 from ehmi_ap.server.form import End, FormPart, FormReader
 from ehmi_ap.server.intake import Filler, IntakeLimits, arriving, spooled
-from ehmi_ap.server.routes import API, BINARY, Call, Given, Parameter, Route
+from ehmi_ap.server.routes import BINARY, Call, Given, Parameter, Route
 
 SBD_TYPES = ("application/xml", "text/xml")
 FORM_TYPE = "multipart/form-data"
@@ -63,7 +63,7 @@ async def _submit_form(call: Call, boundary: str | None) -> web.StreamResponse:
 
 async def _accept(call: Call, submission: Submission) -> web.StreamResponse:
     message_id = await call.ap.submit(submission, backend=_in_whose_name(call))
-    place = f"{API}/messages/{quote(message_id, safe='')}?direction=outbound"
+    place = f"{call.request.path}/{quote(message_id, safe='')}?direction=outbound"
     return documents.answer(documents.Accepted(message_id=message_id), status=202, headers={"Location": place})
 
 
