@@ -4,7 +4,7 @@ Labels are words of ours: directions, states, HTTP statuses, routes, EBMS codes.
 MessageId or text of a peer: a label that strangers can fill grows without end, and might name a patient.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from weakref import WeakKeyDictionary
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 from ehmi_ap.access_point import AccessPoint
 from ehmi_ap.lifecycle import State
 from ehmi_ap.model import Direction
+from ehmi_ap.ports import Store
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0, 600.0)
@@ -25,8 +26,9 @@ _INBOUND = (State.RECEIVED, State.DELIVERING, State.DELIVERED, State.UNDELIVERED
 class Metrics(Collector):
     """The metrics of one access point, in a registry of their own (an embedding host has its own beside it)."""
 
-    def __init__(self, ap: AccessPoint) -> None:
-        self._ap = ap
+    def __init__(self, stats: Mapping[str, int]) -> None:
+        """`stats` is what the access point counts, by words of its own: an outcome, or an outcome and a code."""
+        self._stats = stats
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.registry.register(self)
@@ -62,14 +64,14 @@ class Metrics(Collector):
     def collect(self) -> Iterator[CounterMetricFamily]:
         """What the access point counted since it started: submitted, sent, received, refused and so on."""
         family = CounterMetricFamily("ehmi_ap_outcomes", "What came of messages and attempts.", labels=["what", "code"])
-        for outcome, count in sorted(self._ap.stats.items()):
+        for outcome, count in sorted(self._stats.items()):
             what, _, code = outcome.partition(" ")
             family.add_metric([what, code], count)
         yield family
 
-    async def exposition(self) -> bytes:
+    async def exposition(self, store: Store) -> bytes:
         """What a scrape gets. Raises StoreError."""
-        counts = await self._ap.store.counts()
+        counts = await store.counts()
         for state in State:
             direction = Direction.INBOUND if state in _INBOUND else Direction.OUTBOUND
             self._messages.labels(direction.value, state.value).set(counts.get((direction, state), 0))
@@ -82,5 +84,5 @@ _METRICS: WeakKeyDictionary[AccessPoint, Metrics] = WeakKeyDictionary()
 def of(ap: AccessPoint) -> Metrics:
     """The metrics of this access point, the same for both of its faces."""
     if ap not in _METRICS:
-        _METRICS[ap] = Metrics(ap)
+        _METRICS[ap] = Metrics(ap.stats)  # not of `ap` itself, which would then never be garbage
     return _METRICS[ap]

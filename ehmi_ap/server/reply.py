@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from ehmi_ap.body import CHUNK, Body, read_all
+from ehmi_ap.errors import ApError
 from ehmi_ap.server.intake import in_thread
 
 
@@ -17,8 +18,14 @@ async def give(request: web.BaseRequest, body: Body, *, status: int, headers: Ma
     answer = web.StreamResponse(status=status, headers=dict(headers))
     answer.content_length = body.size
     await answer.prepare(request)
-    while chunk:
-        await answer.write(chunk)
-        chunk = await in_thread(next, chunks, b"")
+    try:
+        while chunk:
+            await answer.write(chunk)
+            chunk = await in_thread(next, chunks, b"")
+    except ApError:
+        # Whatever were written now would be taken for the rest of the body.
+        if request.transport is not None:
+            request.transport.abort()
+        raise
     await answer.write_eof()
     return answer

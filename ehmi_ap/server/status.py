@@ -17,5 +17,5 @@ async def health(call: Call) -> web.StreamResponse:
 
 async def show_metrics(call: Call) -> web.StreamResponse:
     """GET /metrics: Prometheus text format."""
-    body = await metrics.of(call.ap).exposition()
+    body = await metrics.of(call.ap).exposition(call.ap.store)
     return web.Response(body=body, headers={"Content-Type": metrics.CONTENT_TYPE})

@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -66,7 +67,7 @@ class Rest:
         fitting = {"service": SERVICE, "action": ACTION, **metadata}
         form.add_field("metadata", json.dumps(fitting), content_type="application/json")
         for number, payload in enumerate(payloads, 1):
-            form.add_field(f"p{number}", payload, content_type="application/xml", filename=f"p{number}.xml")
+            form.add_field(f"p{number}", BytesIO(payload), content_type="application/xml", filename=f"p{number}.xml")
         return await self.ask("POST", "/messages", data=form, token=self.token)
 
     async def settled(self, message_id: str) -> None:

@@ -119,6 +119,7 @@ async def test_too_large_headers_431(small_face: Face, head):
         chunked(b"<a", last=b"2\r\nxyz\r\n0\r\n\r\n"),
         chunked(b"<a", headers=SOAP + b"Content-Length: 4\r\n"),
         post(SOAP + b"Content-Length: 5\r\n"),
+        post(SOAP + b"Content-Type: text/xml\r\n"),
         post(SOAP + b"Transfer-Encoding: gzip\r\n"),
         b"POST /as4 HTTP/1.1\r\n" + HOST + SOAP + b"Content-Length: -1\r\n\r\n",
         b"POST /as4 HTTP/1.1\r\n" + HOST + b"no colon\r\n\r\n",

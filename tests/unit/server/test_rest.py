@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 from collections.abc import AsyncIterator
 from io import BytesIO
@@ -471,3 +472,16 @@ async def test_an_upload_that_breaks_off_leaves_nothing(c1: Rest):
         while list(spool.iterdir()):
             await asyncio.sleep(0)
     assert await c1.ap.store.counts() == before
+
+
+async def test_a_stored_payload_that_became_shorter_breaks_off(c1: Rest):
+    """Nobody is to take half a payload, or an error message, for the payload."""
+    message_id = await sent(c1, b"<large>" + b"x" * 3_000_000 + b"</large>", conversation_id="short")
+    kept = c1.ap.config.store / "payloads" / "kept"
+    file = max((path for path in kept.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    os.truncate(file, 1_000_000)
+    with pytest.raises(aiohttp.ClientError):
+        await c1.ask("GET", at(message_id, "/payloads/1"))
+    file.unlink()
+    gone = await c1.ask("GET", at(message_id, "/payloads/1"))
+    assert (gone.status, gone.json["code"]) == (404, "not-found")

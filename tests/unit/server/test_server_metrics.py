@@ -17,7 +17,7 @@ async def test_requests_outcomes_and_states_are_counted(tmp_path):
         await running.ask(REQUEST)
         await running.ask(b"GET /as4 HTTP/1.1\r\nHost: localhost\r\n\r\n")
         running.ap.stats["refused EBMS:0101"] += 3
-        text = (await metrics.of(running.ap).exposition()).decode()
+        text = (await metrics.of(running.ap).exposition(running.ap.store)).decode()
     assert 'ehmi_ap_as4_requests_total{status="400"} 2.0' in text
     assert "ehmi_ap_as4_request_seconds_count 2.0" in text
     assert 'ehmi_ap_outcomes_total{code="EBMS:0101",what="refused"} 3.0' in text
@@ -30,4 +30,4 @@ async def test_both_faces_count_into_the_same_registry_and_access_points_do_not(
         assert metrics.of(one.ap) is metrics.of(one.ap)
         assert metrics.of(one.ap).registry is not metrics.of(two.ap).registry
         await one.ask(REQUEST)
-        assert "ehmi_ap_as4_requests_total{" not in (await metrics.of(two.ap).exposition()).decode()
+        assert "ehmi_ap_as4_requests_total{" not in (await metrics.of(two.ap).exposition(two.ap.store)).decode()
