@@ -3,12 +3,11 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, replace
 
-from ehmi_ap.body import Body, MemoryBody
-from ehmi_ap.model import Reference, Submission
+from ehmi_ap.body import Body
+from ehmi_ap.model import AgreementRef, Participant, PartyId, Payload, Property, Reference, Service, Submission
 
-_NO_BODY = MemoryBody(b"")
+_Typed = PartyId | Service | AgreementRef | Property | Participant
 
 
 def submission_fingerprint(submission: Submission, backend: str) -> bytes:
@@ -17,11 +16,22 @@ def submission_fingerprint(submission: Submission, backend: str) -> bytes:
     The MessageId is the key that this is kept under, so it is left out. `backend` is in it: the same id from
     another backend is a conflict, not a repetition. Reads every payload once.
     """
-    bare = tuple(replace(payload, body=_NO_BODY) for payload in submission.payloads)
-    metadata = asdict(replace(submission, message_id=None, payloads=bare))
-    for payload in metadata["payloads"]:
-        del payload["body"]
-    digest = hashlib.sha256(json.dumps([backend, metadata], sort_keys=True).encode())
+    said = {
+        "backend": backend,
+        "ref_to": submission.ref_to,
+        "conversation_id": submission.conversation_id,
+        "pmode": submission.pmode,
+        "to": _typed(submission.to),
+        "service": _typed(submission.service),
+        "action": submission.action,
+        "agreement": _typed(submission.agreement),
+        "sender": _typed(submission.sender),
+        "receiver": _typed(submission.receiver),
+        "tracking_id": submission.tracking_id,
+        "properties": _properties(submission.properties),
+        "payloads": [_payload(payload) for payload in submission.payloads],
+    }
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
     for payload in submission.payloads:
         _feed(digest.update, payload.body)
     return digest.digest()
@@ -40,3 +50,17 @@ def _feed(update: Callable[[bytes], object], body: Body) -> None:
     update(body.size.to_bytes(8, "big"))
     for chunk in body.chunks():
         update(chunk)
+
+
+def _payload(payload: Payload) -> list[object]:
+    return [payload.mime_type, payload.content_id, payload.character_set, _properties(payload.properties)]
+
+
+def _properties(properties: Iterable[Property]) -> list[object]:
+    return [[item.name, _typed(item)] for item in properties]
+
+
+def _typed(value: _Typed | None) -> list[str | None] | None:
+    if value is None:
+        return None
+    return [value.value, value.scheme if isinstance(value, Participant) else value.type]

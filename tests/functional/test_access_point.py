@@ -20,7 +20,6 @@ from ehmi_ap.ports import Query, Stored, Submit
 from ehmi_ap.server import listening
 from tests.pair import write_pair
 
-HTTP = "[web]\ninsecure_http = true\n"
 RETRY = "[retry]\nfirst_wait = 0.05\nlongest_wait = 0.05\njitter = 0.0\n"
 
 
@@ -42,8 +41,7 @@ async def pair(
     folder: Path, *, tls: bool = False, pmode: str = RETRY, c4: MemoryBackend | None = None
 ) -> AsyncIterator[Pair]:
     """`alpha` sends to `beta`; C1 and C4 live in this test."""
-    settings = "" if tls else HTTP
-    sides = write_pair(folder, tls=tls, pmode=pmode, settings=settings, backends={"unused": 'kind = "memory"\n'})
+    sides = write_pair(folder, tls=tls, pmode=pmode, backends={"unused": 'kind = "memory"\n'})
     hosts = (MemoryBackend(), c4 or MemoryBackend())
     async with AsyncExitStack() as stack:
         aps = []
@@ -170,7 +168,7 @@ async def test_agreements_change_while_it_runs(tmp_path: Path) -> None:
 
 async def test_what_was_accepted_is_sent_after_a_restart(tmp_path: Path) -> None:
     """The peer is down, we stop and start: the message goes when the peer is back."""
-    alpha, beta = write_pair(tmp_path, pmode=RETRY, settings=HTTP, backends={"host": 'kind = "memory"\n'})
+    alpha, beta = write_pair(tmp_path, pmode=RETRY, backends={"host": 'kind = "memory"\n'})
     async with AccessPoint(Config.load(alpha.config)) as ap:
         message_id = await ap.submit(result())
         await until(ap, message_id, EventKind.ATTEMPT)
@@ -218,7 +216,7 @@ async def test_a_backend_feeds_submissions_in_its_own_name(tmp_path: Path) -> No
             await submit(result(message_id=MessageId("fed@c1.example")))
 
     feeding = Feeding()
-    alpha, _ = write_pair(tmp_path, settings=HTTP, backends={"unused": 'kind = "memory"\n'})
+    alpha, _ = write_pair(tmp_path, backends={"unused": 'kind = "memory"\n'})
     async with AccessPoint(Config.load(alpha.config), backends={"feeding": feeding}) as ap, asyncio.timeout(10):
         event = await feeding.events.get()
         assert (event.message_id, event.kind) == ("fed@c1.example", EventKind.RECEIVED)
@@ -227,7 +225,7 @@ async def test_a_backend_feeds_submissions_in_its_own_name(tmp_path: Path) -> No
 
 async def test_mistakes_are_all_named_at_start(tmp_path: Path) -> None:
     """ConfigError, and nothing is left open."""
-    alpha, _ = write_pair(tmp_path, settings=HTTP, backends={"a": 'kind = "nonsense"\n', "b": 'kind = "nonsense"\n'})
+    alpha, _ = write_pair(tmp_path, backends={"a": 'kind = "nonsense"\n', "b": 'kind = "nonsense"\n'})
     with pytest.raises(ConfigError) as caught:
         async with AccessPoint(Config.load(alpha.config)):
             pass

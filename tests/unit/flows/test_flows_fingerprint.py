@@ -1,6 +1,6 @@
 """When two submissions, or two received messages, are the same."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
@@ -54,6 +54,32 @@ def test_the_same_submission_has_the_same_fingerprint() -> None:
 def test_any_other_value_changes_it(changes: dict[str, object]) -> None:
     changed = replace(SUBMISSION, **changes)  # type: ignore[arg-type]
     assert submission_fingerprint(changed, "rest") != submission_fingerprint(SUBMISSION, "rest")
+
+
+def test_every_field_is_in_it() -> None:
+    """A field that is added to Submission or Payload has to be thought of here and in the table above."""
+    assert {field.name for field in fields(Submission)} == {
+        "payloads",
+        "message_id",
+        "ref_to",
+        "conversation_id",
+        "pmode",
+        "to",
+        "service",
+        "action",
+        "agreement",
+        "sender",
+        "receiver",
+        "tracking_id",
+        "properties",
+    }
+    assert {field.name for field in fields(Payload)} == {
+        "body",
+        "mime_type",
+        "content_id",
+        "character_set",
+        "properties",
+    }
 
 
 def test_another_backend_is_another_submission() -> None:
