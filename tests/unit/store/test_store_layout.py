@@ -3,6 +3,7 @@
 import asyncio
 import gc
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,19 @@ from ehmi_ap.store.codec import Place
 from ehmi_ap.store.layout import INLINE, Layout, lay_out
 
 
+@pytest.fixture(autouse=True)
+async def one_thread() -> None:
+    """What is asked of a thread after something else begins when that is over and forgotten."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+
+
 @pytest.fixture
 def blobs(tmp_path: Path) -> FileBlobs:
     return FileBlobs(tmp_path, threshold=1000)
 
 
-def files(folder: Path) -> list[Path]:
-    gc.collect()
+async def files(folder: Path) -> list[Path]:
+    await asyncio.to_thread(gc.collect)
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
@@ -56,7 +63,7 @@ async def test_each_body_has_its_place(blobs: FileBlobs, tmp_path: Path) -> None
     )
     assert [read_all(file) for file in layout.files] == [large.data, b"s" * (INLINE + 1)]
     del bodies
-    assert sorted(path.name for path in files(tmp_path)) == sorted(layout.names)
+    assert sorted(path.name for path in await files(tmp_path)) == sorted(layout.names)
 
 
 async def test_small_bodies_in_memory_wait_for_no_thread(blobs: FileBlobs) -> None:
@@ -73,7 +80,7 @@ async def test_a_failure_in_between_leaves_no_file(blobs: FileBlobs, tmp_path: P
         await lay_out([MemoryBody(b"l" * (INLINE + 1)), broken], blobs)
     del told
     await asyncio.sleep(0)
-    assert files(tmp_path) == []
+    assert await files(tmp_path) == []
 
 
 async def test_a_stretch_of_a_spool_is_copied(blobs: FileBlobs, tmp_path: Path) -> None:
@@ -82,4 +89,4 @@ async def test_a_stretch_of_a_spool_is_copied(blobs: FileBlobs, tmp_path: Path) 
     layout = await lay_out([Slice(whole, 10, 2 * INLINE)], blobs)
     assert layout.files[0].size == 2 * INLINE - 10
     assert read_all(whole) == b"s" * 3 * INLINE
-    assert len(files(tmp_path)) == 2
+    assert len(await files(tmp_path)) == 2
