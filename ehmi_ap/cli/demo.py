@@ -1,6 +1,7 @@
 """`ehmi-ap demo`: send a patient's result from C1 to C4 through two access points on this machine."""
 
 import argparse
+import sys
 import tempfile
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -21,6 +22,7 @@ def add(subparsers: "Subparsers") -> None:
         "about an invented person) from C1 to C4, and shows the way it went. Needs no network.",
     )
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a StandardBusinessDocument (ehmiSBDH)")
+    parser.add_argument("--document", action="store_true", help="print the demo's own document, and do nothing else")
     parser.add_argument(
         "--keep", type=Path, metavar="DIR", help="work in DIR, new or empty, and leave everything there"
     )
@@ -31,6 +33,10 @@ def add(subparsers: "Subparsers") -> None:
 def run(args: argparse.Namespace) -> int:
     """Returns 0 only if C4 holds the byte-identical document and the receipt was verified."""
     document = _document(args.file)
+    if args.document:
+        sys.stdout.buffer.write(document)
+        sys.stdout.buffer.flush()
+        return Exit.OK
     with _home(args.keep) as home:
         import asyncio
 
