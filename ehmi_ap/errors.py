@@ -5,6 +5,7 @@
     ├── SubmissionError          C1's; raised by submit(), nothing was stored
     │   └── SubmissionConflict   the same message_id was submitted before with other content
     ├── RequestRefused           C1's or C4's; an HTTP request to our REST that cannot be answered, with its status
+    │   └── Ambiguous            several messages have the MessageId that was asked for
     ├── NotFound                 the caller's; no such message, payload, P-Mode or certificate
     ├── NotAllowed               the caller's; the state of the message does not allow it
     ├── PeerError                the peer's; what we answer is in .ebms or .status
@@ -92,6 +93,17 @@ class RequestRefused(ApError):
     def __init__(self, status: int, what: str, *, fix: str | None = None) -> None:
         super().__init__(what, fix=fix)
         self.status = status
+
+
+class Ambiguous(RequestRefused):
+    """Several stored messages have this MessageId; `candidates` are their direction and partner."""
+
+    code = "request.ambiguous"
+    default_fix = "Add ?direction= and ?party= of one of the candidates."
+
+    def __init__(self, candidates: Sequence[tuple[str, str]]) -> None:
+        super().__init__(409, f"{len(candidates)} messages have this MessageId")
+        self.candidates = tuple(candidates)
 
 
 class NotFound(ApError):

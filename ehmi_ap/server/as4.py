@@ -8,8 +8,7 @@ that would end the sender's retries.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from time import perf_counter
 
 from aiohttp import web
@@ -82,8 +81,13 @@ class _Face:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         try:
             refuse_early(request, self._limits)
-            async with self._place():
+            if not await self._take_place():
+                log.warning("AS4 request turned away: too many are in progress")
+                return _busy("Too many messages are coming in; send it again later.")
+            try:
                 return await self._receive(request)
+            finally:
+                self._places.release()
         except HttpRefusal as refusal:
             log.info("AS4 request refused", extra={"status": refusal.status, "reason": refusal.public})
             return _text(refusal.status, refusal.public)
@@ -109,25 +113,13 @@ class _Face:
             headers["Retry-After"] = f"{answer.retry_after:.0f}"
         return await reply.give(request, answer.body, status=answer.status, headers=headers)
 
-    @asynccontextmanager
-    async def _place(self) -> AsyncIterator[None]:
-        """One of the places for requests in progress. Waits for one, but not for ever."""
+    async def _take_place(self) -> bool:
+        """One of the places for requests in progress. Waits for one, but not for ever: False then."""
         try:
             async with asyncio.timeout(self._limits.idle):
-                await self._places.acquire()
+                return await self._places.acquire()
         except TimeoutError:
-            raise _TooBusy from None
-        try:
-            yield
-        finally:
-            self._places.release()
-
-
-class _TooBusy(ApError):
-    """All places for requests stayed taken."""
-
-    def __init__(self) -> None:
-        super().__init__("all places for requests are taken")
+            return False
 
 
 async def name_the_server(_request: web.Request, answer: web.StreamResponse) -> None:

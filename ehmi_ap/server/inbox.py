@@ -14,8 +14,8 @@ from ehmi_ap.server.routes import WHICH, Call, Given, Parameter, Route
 async def show_inbox(call: Call) -> web.StreamResponse:
     """GET /inbox: what waits to be fetched, oldest first."""
     backend = call.caller.backend
-    if backend is not None and not _fetches(call, backend):
-        raise NotAllowed(f"backend {backend} is not one whose messages are fetched", fix='Give it `kind = "rest"`.')
+    if backend is not None:
+        _check_fetches(call, backend)
     limit = page_size(call)
     found = await call.ap.store.find(
         Query(
@@ -35,8 +35,15 @@ async def show_inbox(call: Call) -> web.StreamResponse:
 async def acknowledge(call: Call) -> web.StreamResponse:
     """POST /inbox/{id}/ack: the caller has the message durably; again is as good as once."""
     stored = await the_one(call, Direction.INBOUND)
+    _check_fetches(call, stored.backend)
     await call.ap.acknowledge(stored.key)
     return documents.answer(documents.Accepted(message_id=stored.message.message_id))
+
+
+def _check_fetches(call: Call, backend: str) -> None:
+    """Raises NotAllowed for a backend to which we deliver ourselves."""
+    if not _fetches(call, backend):
+        raise NotAllowed(f"backend {backend} is not one whose messages are fetched", fix='Give it `kind = "rest"`.')
 
 
 def _fetches(call: Call, backend: str) -> bool:

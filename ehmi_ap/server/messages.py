@@ -8,12 +8,11 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from ehmi_ap.errors import NotFound, RequestRefused
+from ehmi_ap.errors import Ambiguous, NotFound, RequestRefused
 from ehmi_ap.lifecycle import State
 from ehmi_ap.model import Direction, MessageId, Payload
 from ehmi_ap.ports import Query, Stored
 from ehmi_ap.server import documents, reply
-from ehmi_ap.server.problem import Ambiguous, Candidate
 from ehmi_ap.server.routes import BINARY, WHICH, Call, Given, Parameter, Route
 
 E = TypeVar("E", bound=Enum)
@@ -111,7 +110,7 @@ async def the_one(call: Call, direction: Direction | None = None) -> Stored:
     if not found:
         raise NotFound("there is no such message", fix="List what there is with GET /api/v1/messages.")
     if len(found) > 1:
-        raise Ambiguous(tuple(Candidate(direction=s.direction.value, party=documents.party_of(s).value) for s in found))
+        raise Ambiguous([(stored.direction.value, documents.party_of(stored).value) for stored in found])
     return found[0]
 
 

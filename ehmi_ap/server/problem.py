@@ -5,6 +5,7 @@ the same request may succeed later unchanged. No problem carries a payload, a he
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -12,6 +13,7 @@ from aiohttp import web
 from pydantic import TypeAdapter
 
 from ehmi_ap.errors import (
+    Ambiguous,
     ApError,
     ConfigError,
     Fault,
@@ -64,17 +66,6 @@ class Problem:
     candidates: tuple[Candidate, ...] = ()
 
 
-class Ambiguous(RequestRefused):
-    """Several messages have this MessageId; `candidates` are they."""
-
-    code = "request.ambiguous"
-    default_fix = "Add ?direction= and ?party= of one of the candidates."
-
-    def __init__(self, candidates: tuple[Candidate, ...]) -> None:
-        super().__init__(409, f"{len(candidates)} messages have this MessageId")
-        self.candidates = candidates
-
-
 _PROBLEM = TypeAdapter(Problem)
 
 
@@ -95,7 +86,7 @@ def problem_of(error: Exception) -> Problem:
         error.fix,
         resend=error.retryable or status in (408, 429, 503),
         findings=error.findings if isinstance(error, ConfigError) else (),
-        candidates=error.candidates if isinstance(error, Ambiguous) else (),
+        candidates=tuple(Candidate(direction=direction, party=party) for direction, party in _candidates(error)),
     )
 
 
@@ -112,6 +103,10 @@ def answer(error: Exception) -> web.Response:
     if problem.status in (400, 408, 413, 415):
         response.force_close()  # the rest of the body may still be on its way
     return response
+
+
+def _candidates(error: ApError) -> Sequence[tuple[str, str]]:
+    return error.candidates if isinstance(error, Ambiguous) else ()
 
 
 def _status(error: ApError) -> int:

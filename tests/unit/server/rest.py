@@ -23,6 +23,7 @@ from tests.unit.server.openapi_check import Description
 
 ADMIN = "admin-token-of-the-tests-0123456789"
 C1, OTHER, C4 = "c1-token-0123456789abcdef", "other-token-0123456789abcdef", "c4-token-0123456789abcdef"
+PUSHED = "pushed-token-0123456789abcdef"
 API = "/api/v1"
 DESCRIPTION = Description(document(ROUTES))
 
@@ -89,7 +90,9 @@ def _backend(name: str) -> str:
 @asynccontextmanager
 async def exchange(folder: Path) -> AsyncIterator[tuple[Rest, Rest]]:
     """`alpha` with backends c1 and other, `beta` with c4."""
-    alpha, beta = write_pair(folder, backends={name: _backend(name) for name in ("c1", "other", "c4")})
+    backends = {name: _backend(name) for name in ("c1", "other", "c4")}
+    backends["pushed"] = 'kind = "directory"\npath = "files"\ntoken = { file = "keys/pushed.token" }\n'
+    alpha, beta = write_pair(folder, backends=backends)
     async with AsyncExitStack() as stack:
         running = [await stack.enter_async_context(_running(side, token)) for side, token in ((alpha, C1), (beta, C4))]
         yield running[0], running[1]
@@ -97,7 +100,7 @@ async def exchange(folder: Path) -> AsyncIterator[tuple[Rest, Rest]]:
 
 @asynccontextmanager
 async def _running(side: Side, token: str) -> AsyncIterator[Rest]:
-    for name, secret in (("c1", C1), ("other", OTHER), ("c4", C4)):
+    for name, secret in (("c1", C1), ("other", OTHER), ("c4", C4), ("pushed", PUSHED)):
         file = side.home / "keys" / f"{name}.token"
         file.touch(mode=0o600)
         file.write_text(secret + "\n")

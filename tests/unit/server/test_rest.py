@@ -15,7 +15,7 @@ from ehmi_ap.backends.metadata import message_json
 from ehmi_ap.model import Direction, MessageId
 from ehmi_ap.ports import Query
 from ehmi_ap.server.internal import ROUTES
-from tests.unit.server.rest import ADMIN, C4, DESCRIPTION, OTHER, Rest, at, exchange
+from tests.unit.server.rest import ADMIN, C4, DESCRIPTION, OTHER, PUSHED, Rest, at, exchange
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -297,6 +297,12 @@ async def test_the_inbox_is_in_the_order_of_arrival(c1: Rest, c4: Rest):
             break
         cursor = f"&cursor={page['next']}"
     assert seen == ids
+
+
+async def test_only_a_backend_that_fetches_has_an_inbox(c4: Rest):
+    said = await c4.ask("GET", "/inbox", token=PUSHED)
+    assert (said.status, said.json["code"]) == (409, "not-allowed")
+    assert (await c4.ask("GET", "/messages", token=PUSHED)).status == 200
 
 
 async def test_one_message_id_under_two_directions_is_ambiguous(c1: Rest, c4: Rest):

@@ -6,6 +6,7 @@ import pytest
 from aiohttp import web
 
 from ehmi_ap.errors import (
+    Ambiguous,
     BackendError,
     ConfigError,
     HttpRefusal,
@@ -16,7 +17,7 @@ from ehmi_ap.errors import (
     SubmissionConflict,
     SubmissionError,
 )
-from ehmi_ap.server.problem import Ambiguous, Candidate, answer, problem_of
+from ehmi_ap.server.problem import Candidate, answer, problem_of
 
 
 @pytest.mark.parametrize(
@@ -33,7 +34,7 @@ from ehmi_ap.server.problem import Ambiguous, Candidate, answer, problem_of
         (HttpRefusal(408, "x"), 408, "request", "submitter", True),
         (RequestRefused(410, "x"), 410, "request", "submitter", False),
         (web.HTTPNotFound(), 404, "request", "submitter", False),
-        (Ambiguous((Candidate(direction="inbound", party="p"),) * 2), 409, "request.ambiguous", "submitter", False),
+        (Ambiguous([("inbound", "p")] * 2), 409, "request.ambiguous", "submitter", False),
         (RuntimeError("2512489996"), 500, "internal", "access point", True),
     ],
 )
@@ -56,7 +57,7 @@ def test_a_failure_of_ours_shows_nothing_of_itself():
 def test_findings_and_candidates_are_listed():
     assert problem_of(ConfigError(["one", "two"])).findings == ("one", "two")
     candidates = (Candidate(direction="inbound", party="p"), Candidate(direction="inbound", party="q"))
-    assert problem_of(Ambiguous(candidates)).candidates == candidates
+    assert problem_of(Ambiguous([("inbound", "p"), ("inbound", "q")])).candidates == candidates
 
 
 def test_headers_that_belong_to_a_status():
