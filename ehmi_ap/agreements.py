@@ -1,8 +1,8 @@
 """With whom we exchange messages, under which P-Modes and with which keys: one value, checked as a whole.
 
 It is what may change while we run. Nothing here reads a file: `ehmi_ap.config` brings keys, certificates and P-Modes.
-Three kinds of findings: mistakes stop us (ConfigError); certificates that are not valid now do not, as the other
-partners must still be served (`lapsed`); the rest is worth knowing (`warnings`).
+Mistakes stop us (ConfigError). Certificates that are not valid now do not, as the other partners must still be served
+(`lapsed`); they stand among what is worth knowing (`warnings`).
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -70,7 +70,8 @@ def judge(
     def of(kind: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys(text for level, text in found if level == kind))
 
-    return Judgement(mistakes=of("mistake"), lapsed=of("lapsed"), warnings=of("warning"))
+    lapsed = of("lapsed")
+    return Judgement(mistakes=of("mistake"), lapsed=lapsed, warnings=(*lapsed, *of("warning")))
 
 
 _Found = tuple[str, str]

@@ -78,7 +78,7 @@ def _agreements(config: "Config", report: Report) -> None:
 
     agreements = load_agreements(config)
     report.lapsed += agreements.lapsed
-    report.warnings += agreements.warnings
+    report.warnings += [text for text in agreements.warnings if text not in agreements.lapsed]
     report.partners += [pmode.name for pmode in agreements.pmodes]
     if not agreements.pmodes:
         report.warnings.append("pmodes/: there is no partner yet; add one with `ehmi-ap partner add`")

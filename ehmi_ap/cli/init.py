@@ -48,7 +48,6 @@ token = {{ file = "tokens/exchange" }}
 
 [retention]                         # days after a message's final state
 #payload_days = 14
-#failed_payload_days = 60
 #message_days = 180
 """
 

@@ -101,7 +101,7 @@ def run_add(args: argparse.Namespace) -> int:
     else:
         print(f"{path}:\n")
         print(to_toml(table))
-    for warning in (*agreements.lapsed, *agreements.warnings):
+    for warning in agreements.warnings:
         note(f"warning: {warning}")
     return Exit.OK
 

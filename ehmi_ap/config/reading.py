@@ -106,6 +106,8 @@ def _contradictions(config: Config) -> Iterator[str]:
         yield "[as4] public_url: has to begin with https://; it is the address that partners are told"
     local = _is_loopback(config.internal.host)
     yield from _listener("internal", config.internal.tls, open_=config.internal.insecure_http or local)
+    if config.web.tls.client_ca is not None:
+        yield "[web.tls] client_ca: is for listeners; whom we trust as a server is a P-Mode's tls_trust"
     names = ", ".join(config.backends)
     if config.default_backend is not None and config.default_backend not in config.backends:
         yield f"default_backend: there is no [backends.{config.default_backend}]; there is {names or 'none at all'}"
@@ -119,8 +121,8 @@ def _contradictions(config: Config) -> Iterator[str]:
             near = difflib.get_close_matches(rule, RULES, n=1)
             advice = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(RULES)}"
             yield f"[checks] {rule}: is not a rule of any profile; {advice}"
-    if max(config.retention.payload_days, config.retention.failed_payload_days) > config.retention.message_days:
-        yield "[retention] message_days: has to be at least payload_days and failed_payload_days"
+    if config.retention.payload_days > config.retention.message_days:
+        yield "[retention] message_days: has to be at least payload_days"
 
 
 def _listener(name: str, tls: Tls | None, *, open_: bool) -> Iterator[str]:

@@ -97,7 +97,6 @@ class Retention:
     """How long things are kept, in days after a message came to its final state."""
 
     payload_days: Days = 14
-    failed_payload_days: Days = 60
     message_days: Annotated[int, Ge(30)] = 180  # header, events and receipt; holds the duplicate key
 
 

@@ -152,6 +152,7 @@ class TestMistakes:
             ("[as4]", 'internal = { host = "0.0.0.0" }\n[as4]', "[internal] tls: is missing"),
             ("[as4]", "retention = { payload_days = 365 }\n[as4]", "[retention] message_days: has to be at least"),
             ("[as4]", "retention = { message_days = 7 }\n[as4]", "[retention] message_days: has to be at least 30"),
+            ("[as4]", 'web = { tls = { client_ca = "keys/tls.pem" } }\n[as4]', "[web.tls] client_ca: is for listeners"),
             ('id = "our-ap"', 'type = "x"', "[party] id: is missing"),
             ('id = "our-ap"', 'id = "our-ap", typ = "x"', "[party] typ: is not a setting; did you mean `type`?"),
             ('"ap.example.org"', '"ap example"', "domain: has to be a host name"),
@@ -289,6 +290,7 @@ class TestAgreements:
             "trust/partner.pem",
             "trust/partner.pem",
         ]
+        assert agreements.warnings == agreements.lapsed
 
     def test_a_certificate_that_ends_soon_is_a_warning(self, home: Home) -> None:
         agreements = load_agreements(self.config(home), now=pki.NOW + 10 * pki.YEAR - timedelta(days=3))

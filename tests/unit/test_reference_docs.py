@@ -1,0 +1,162 @@
+"""The reference names every setting with its default, and what the how-tos show works."""
+
+import dataclasses
+import re
+import subprocess
+import sys
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ehmi_ap import tables
+from ehmi_ap.backends import directory, webhook
+from ehmi_ap.body import MemoryBody
+from ehmi_ap.config import Config, settings
+from ehmi_ap.lifecycle import RetryPolicy
+from ehmi_ap.model import MessageId, Party, PartyId, Payload, Service, UserMessage
+from ehmi_ap.pmode import Limits, PMode, Security, parse_pmode
+from ehmi_ap.profiles import PROFILES, RULES
+
+DOCS = Path(__file__).parent.parent.parent / "docs"
+CONFIGURATION = (DOCS / "reference" / "configuration.md").read_text(encoding="utf-8")
+PMODES = (DOCS / "reference" / "pmodes.md").read_text(encoding="utf-8")
+
+
+def section(text: str, heading: str) -> str:
+    """What stands under a heading, down to the next one of its level or above."""
+    level = heading.split(" ")[0]
+    _, found, rest = text.partition(f"\n{heading}")
+    assert found, heading
+    return re.split(rf"\n#{{1,{len(level)}}} ", rest)[0]
+
+
+def rows(text: str) -> dict[str, str]:
+    """First cell of each table row -> the row."""
+    found = re.findall(r"(?m)^\| `([^`]+)` \|(.*)$", text)
+    return dict(found)
+
+
+@pytest.mark.parametrize(
+    ("cls", "heading"),
+    [
+        (Config, "## Top level"),
+        (settings.As4Listener, "## `[as4]`"),
+        (settings.Tls, "## `[as4.tls]`, `[internal.tls]`, `[web.tls]`"),
+        (settings.InternalListener, "## `[internal]`"),
+        (settings.WebClient, "## `[web]`"),
+        (settings.KeyFile, "## `[keys.signing]`, `[[keys.decryption]]`"),
+        (settings.KeyFiles, "## `[keys.signing]`, `[[keys.decryption]]`"),
+        (settings.BackendConfig, "## `[backends.NAME]`"),
+        (directory.Options, '### `kind = "directory"`'),
+        (webhook.Options, '### `kind = "webhook"`'),
+        (settings.Retention, "## `[retention]`"),
+        (settings.Workers, "## `[workers]`"),
+        (settings.HttpLimits, "## `[limits]`"),
+        (settings.Log, "## `[log]`"),
+    ],
+)
+def test_every_setting_with_its_default(cls: Any, heading: str) -> None:
+    documented = rows(section(CONFIGURATION, heading))
+    for item in dataclasses.fields(cls):
+        if item.name not in ("home", "options"):
+            assert item.name in documented
+            assert shown(item.default) in documented[item.name], item.name
+
+
+@pytest.mark.parametrize(
+    ("cls", "heading"), [(Security, "## `[security]`"), (RetryPolicy, "## `[retry]`"), (Limits, "## `[limits]`")]
+)
+def test_every_key_of_a_pmodes_tables_with_its_default(cls: Any, heading: str) -> None:
+    documented = rows(section(PMODES, heading))
+    assert set(documented) == {item.name for item in dataclasses.fields(cls)}
+    for item in dataclasses.fields(cls):
+        if item.name != "accept_token":  # "all six"
+            assert shown(item.default) in documented[item.name], item.name
+
+
+def test_every_key_of_a_pmode() -> None:
+    documented = rows(PMODES)
+    keys = {item.name for item in dataclasses.fields(PMode)} - {"name", "security", "retry", "limits"}
+    assert keys <= set(documented)
+    for item in dataclasses.fields(PMode):
+        if isinstance(item.default, bool | int | float):
+            assert shown(item.default) in documented[item.name], item.name
+
+
+def shown(default: object) -> str:
+    """A default as a table shows it; nothing can be asked of what has none."""
+    if default is dataclasses.MISSING or default is None or default == ():
+        return ""
+    return tables.to_toml({"x": str(default) if isinstance(default, Path) else default}).removeprefix("x = ").strip()
+
+
+def test_every_rule() -> None:
+    assert set(rows(section(CONFIGURATION, "## `[checks]`"))) == set(RULES)
+
+
+def examples(text: str, kind: str) -> list[str]:
+    return re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL)
+
+
+def test_the_smallest_configuration(tmp_path: Path, test_pki: Any) -> None:
+    for name, content in {
+        "keys/tls.pem": test_pki.sender.key_pem + test_pki.sender.pem,
+        "keys/ap.p12": test_pki.sender.p12("open"),
+        "keys/ap.password": b"open\n",
+        "tokens/msh": b"s3cret\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "ehmi-ap.toml").write_text(examples(CONFIGURATION, "toml")[0])
+    assert Config.load(tmp_path / "ehmi-ap.toml").party.value == "our-ap"
+
+
+def test_the_smallest_pmode() -> None:
+    table = tomllib.loads(examples(PMODES, "toml")[0])
+    assert parse_pmode("partner", table, us=PartyId("us"), profiles=PROFILES).four_corner
+
+
+@pytest.mark.slow
+def test_how_to_add_a_partner(tmp_path: Path) -> None:
+    """Each block of commands in order; the output is what the page shows below it."""
+    text = (DOCS / "how-to" / "add-a-partner.md").read_text(encoding="utf-8")
+    steps = re.findall(r"```sh\n(.*?)```(?:\n\n```text\n(.*?)```)?", text, re.DOTALL)
+    assert len(steps) == 5
+    script = "\necho END\n".join(commands for commands, _ in steps)
+    environment = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(
+        ["bash", "-euc", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    for (_, expected), real in zip(steps, done.stdout.split("END\n"), strict=True):
+        pattern = ".*".join(re.escape(piece) for piece in expected.strip().split("..."))
+        assert re.search(pattern, real, re.DOTALL), (expected, real)
+
+
+async def test_how_to_write_a_backend(tmp_path: Path) -> None:
+    """The skeleton keeps what it promises: a message that comes again is there once."""
+    text = (DOCS / "how-to" / "write-a-backend.md").read_text(encoding="utf-8")
+    [code] = examples(text, "python")
+    namespace: dict[str, Any] = {}
+    exec(compile(code, "write-a-backend.md", "exec"), namespace)
+    backend = namespace["TableBackend"].from_config("ward", {"database": "inbox.db"}, home=tmp_path, domain="x")
+    message = UserMessage(
+        message_id=MessageId("1@x"),
+        timestamp=datetime(2026, 11, 23, tzinfo=UTC),
+        from_=Party(PartyId("a"), "initiator"),
+        to=Party(PartyId("b"), "responder"),
+        service=Service("urn:s"),
+        action="urn:a",
+        conversation_id="c",
+        payloads=(Payload(body=MemoryBody(b"<a/>"), mime_type="application/xml"),),
+    )
+    for _ in range(2):
+        await backend.deliver(message)
+    connection = namespace["sqlite3"].connect(tmp_path / "inbox.db")
+    try:
+        assert connection.execute("SELECT message_id, payload FROM inbox").fetchall() == [("1@x", b"<a/>")]
+    finally:
+        connection.close()
