@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
+from ehmi_ap.errors import SubmissionError
+
 Source = Path | bytes | BinaryIO
 
 CHUNK = 1024 * 1024
@@ -59,7 +61,7 @@ class Parts:
             while size > 0:
                 chunk = file.read(min(size, CHUNK))
                 if not chunk:
-                    raise OSError("a file became shorter while it was being sent")
+                    raise SubmissionError("a payload became shorter while it was being sent", fix="Send it again.")
                 size -= len(chunk)
                 yield chunk
 
