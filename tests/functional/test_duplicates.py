@@ -39,8 +39,8 @@ async def test_other_content_under_the_same_id_is_not_delivered(net: Net, c2: Si
     payload = Payload(body=MemoryBody(b"<result>1</result>"), mime_type="application/xml")
     message_id = await c2.submit(payloads=(payload,), message_id="42@c2.example")
     await c2.send_due()
-    c2.store = MemoryStore()
-    c2.folder = None
+    await c2.close()
+    c2.store, c2.folder = MemoryStore(), None  # it has forgotten what it sent
     await c2.open()
     await c2.submit(b"<result>2</result>", message_id="42@c2.example")
     await c2.send_due()
