@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import stat
 import threading
 from dataclasses import replace
@@ -29,9 +30,18 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def result(home: Path) -> Result:
+def left_behind() -> set[threading.Thread]:
+    """Threads that the exchange of `result` left running."""
+    return set()
+
+
+@pytest.fixture(scope="module")
+def result(home: Path, left_behind: set[threading.Thread]) -> Result:
     """One exchange of the demo's own message, looked at by the tests below."""
-    return asyncio.run(exchange(own_document(), home))
+    before = set(threading.enumerate())
+    done = asyncio.run(exchange(own_document(), home))
+    left_behind |= set(threading.enumerate()) - before
+    return done
 
 
 def test_c4_holds_the_very_bytes_that_c1_sent(result: Result) -> None:
@@ -82,10 +92,13 @@ def test_the_configurations_are_files_that_serve_would_take(result: Result, home
         assert len((home / name / "pmodes" / ("c3.toml" if name == "c2" else "c2.toml")).read_text().splitlines()) <= 12
 
 
-def test_everything_that_was_started_has_ended(result: Result) -> None:
-    assert result.ok
-    alive = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
-    assert not [name for name in alive if "ehmi" in name or "sqlite" in name.lower()]
+def test_everything_that_was_started_has_ended(result: Result, left_behind: set[threading.Thread]) -> None:
+    """No thread is left, and nobody listens any more."""
+    assert left_behind == set()
+    for address in (result.c2, result.c3):
+        host, _, port = address.removeprefix("https://").removesuffix("/as4").rpartition(":")
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((host, int(port)), timeout=5)
 
 
 def test_the_report_tells_people_everything(result: Result, home: Path) -> None:
