@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -58,9 +58,14 @@ async def _first(*waiting: Coroutine[Any, Any, object]) -> None:
 
 async def _news(call: Call, after: int) -> None:
     """Returns when the caller has an event above `after`."""
-    async for event in call.ap.events(after=after, follow=True):
-        if call.caller.may_see(event.backend):
-            return
+    events = call.ap.events(after=after, follow=True)
+    try:
+        async for event in events:
+            if call.caller.may_see(event.backend):
+                return
+    finally:
+        if isinstance(events, AsyncGenerator):
+            await events.aclose()
 
 
 def _visible(call: Call, events: Sequence[DeliveryEvent]) -> list[DeliveryEvent]:
