@@ -183,6 +183,11 @@ class AccessPoint:
     async def resend(self, key: int) -> None:
         """Open a FAILED or UNDELIVERED message again. Raises NotFound, NotAllowed."""
         stored = await self._stored(key)
+        if not stored.payloads_kept:
+            raise NotAllowed(
+                "the payloads of this message are no longer kept",
+                fix="Let them be submitted anew, under a new message_id; [retention] says how long payloads are kept.",
+            )
         event = _own_event(stored, EventKind.RESENT)
         if not await self.store.settle(key, Happening.RESENT, now=_now(), events=[event]):
             raise NotAllowed(

@@ -210,11 +210,19 @@ class Store(Protocol):
 
     async def events_delivered(self, backend: str, seqs: Sequence[int]) -> None: ...
 
-    async def purge(self, *, payloads_before: datetime, messages_before: datetime) -> int:
+    async def purge(
+        self,
+        *,
+        payloads_before: datetime,
+        messages_before: datetime,
+        failed_payloads_before: datetime | None = None,
+    ) -> int:
         """Delete payloads of final messages older than the one, whole final messages older than the other.
 
-        Final are the states out of which lifecycle.TRANSITIONS leads nowhere: what failed waits for a person. Events
-        go with their message, those of no message with `messages_before`. Returns how many messages were touched.
+        Final are the states out of which lifecycle.TRANSITIONS leads nowhere. What failed waits for a person, but not
+        for ever: its payloads go when they are older than `failed_payloads_before` (None: never), and it itself when
+        it is older than `messages_before` as well. Events go with their message, those of no message with
+        `messages_before`. Returns how many messages were touched.
         """
 
     async def counts(self) -> Mapping[tuple[Direction, State], int]:

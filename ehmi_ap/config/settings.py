@@ -97,6 +97,7 @@ class Retention:
     """How long things are kept, in days after a message came to its final state."""
 
     payload_days: Days = 14
+    failed_payload_days: Days = 60  # of what failed and nobody came for; it can be resent until then
     message_days: Annotated[int, Ge(30)] = 180  # header, events and receipt; holds the duplicate key
 
 

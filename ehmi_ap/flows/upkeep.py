@@ -16,17 +16,21 @@ class Retention(Protocol):
     def payload_days(self) -> int: ...
 
     @property
+    def failed_payload_days(self) -> int: ...
+
+    @property
     def message_days(self) -> int: ...
 
 
 async def upkeep(world: World, retention: Retention) -> int:
-    """Purge old payloads and old messages of final states; returns how many messages were touched.
+    """Purge old payloads and old messages, what failed later than the rest; returns how many messages were touched.
 
     A lease that ran out needs no upkeep: Store.claim() takes its message up again.
     """
     now = world.now()
     touched = await world.store.purge(
         payloads_before=now - timedelta(days=retention.payload_days),
+        failed_payloads_before=now - timedelta(days=retention.failed_payload_days),
         messages_before=now - timedelta(days=retention.message_days),
     )
     if touched:

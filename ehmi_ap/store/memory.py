@@ -16,7 +16,7 @@ from ehmi_ap.lifecycle import Happening, State
 from ehmi_ap.model import DeliveryEvent, Direction, MessageId, Signed, UserMessage, Wire
 from ehmi_ap.ports import Job, Kept, Query, Sent, Stored, party_key
 from ehmi_ap.store.rows import Row, matches
-from ehmi_ap.store.rules import CLAIM, FINAL, HELD, backend_of, direction_of, lane_of, next_state
+from ehmi_ap.store.rules import CLAIM, FAILED, FINAL, HELD, backend_of, direction_of, lane_of, next_state
 
 
 class MemoryBlobs:
@@ -217,16 +217,29 @@ class MemoryStore:
         for seq in seqs:
             self._open.untold.get(backend, {}).pop(seq, None)
 
-    async def purge(self, *, payloads_before: datetime, messages_before: datetime) -> int:
-        final = [row for row in self._open.rows.values() if row.state in FINAL]
-        old = [row for row in final if row.changed_at < messages_before]
+    async def purge(
+        self,
+        *,
+        payloads_before: datetime,
+        messages_before: datetime,
+        failed_payloads_before: datetime | None = None,
+    ) -> int:
+        touched = self._purge(FINAL, payloads_before, messages_before)
+        if failed_payloads_before is not None:
+            touched += self._purge(FAILED, failed_payloads_before, min(messages_before, failed_payloads_before))
+        self._forget_events([], messages_before)
+        return touched
+
+    def _purge(self, states: Collection[State], payloads_before: datetime, messages_before: datetime) -> int:
+        rows = [row for row in self._open.rows.values() if row.state in states]
+        old = [row for row in rows if row.changed_at < messages_before]
         for row in old:
             del self._open.rows[row.key]
             del self._open.by_identity[_identity(row.message, row.direction)]
-        bare = [r for r in final if r not in old and r.payloads_kept and r.changed_at < payloads_before]
+        bare = [r for r in rows if r not in old and r.payloads_kept and r.changed_at < payloads_before]
         for row in bare:
             _forget_payloads(row)
-        self._forget_events(old, messages_before)
+        self._forget_events(old, datetime.min.replace(tzinfo=UTC))
         return len(old) + len(bare)
 
     async def counts(self) -> Mapping[tuple[Direction, State], int]:

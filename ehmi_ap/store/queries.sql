@@ -161,7 +161,7 @@ UPDATE event SET told = 1 WHERE seq = ?1 AND backend = ?2;
 SELECT state, count(*) FROM message GROUP BY state;
 
 -- name: old_messages
--- Final messages that did not change since ?2; ?1 is a JSON list of states.
+-- Messages in one of the states in the JSON list ?1 that did not change since ?2.
 SELECT key FROM message WHERE state IN (SELECT value FROM json_each(?1)) AND changed_at < ?2;
 
 -- name: old_payloads

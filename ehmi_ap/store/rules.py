@@ -13,7 +13,10 @@ for _state, _next in TRANSITIONS.items():
         CLAIM[_state] = TRANSITIONS[_next[Happening.MISSED]][Happening.CLAIMED]
 
 FINAL: frozenset[State] = frozenset(state for state, after in TRANSITIONS.items() if not after)
-"""States out of which nothing leads; only these are purged. FAILED and UNDELIVERED wait for a person."""
+"""States out of which nothing leads."""
+
+FAILED: frozenset[State] = frozenset(state for state, after in TRANSITIONS.items() if Happening.RESENT in after)
+"""States that wait for a person."""
 
 HELD: frozenset[State] = frozenset(CLAIM.values())
 """States in which a worker is at it."""

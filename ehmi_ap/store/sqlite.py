@@ -26,6 +26,7 @@ from ehmi_ap.store.presence import Presence
 from ehmi_ap.store.readers import InlineBody, Readers
 from ehmi_ap.store.rules import HELD, direction_of
 from ehmi_ap.store.statements import (
+    FAILED_STATES,
     FILTERS,
     FINAL_STATES,
     SQL,
@@ -54,8 +55,8 @@ class SqliteStore:
 
     def __init__(self, path: Path, blobs: FileBlobs) -> None:
         self._blobs = blobs
-        self._presence = _present(path)
         self._writer = Writer(partial(connect_writer, path))
+        self._presence = _present(path)
         self._readers = Readers(partial(connect_reader, path))
 
     @classmethod
@@ -247,13 +248,24 @@ class SqliteStore:
     async def events_delivered(self, backend: str, seqs: Sequence[int]) -> None:
         await self._execute_many("tell_event", [(seq, backend) for seq in seqs])
 
-    async def purge(self, *, payloads_before: datetime, messages_before: datetime) -> int:
+    async def purge(
+        self,
+        *,
+        payloads_before: datetime,
+        messages_before: datetime,
+        failed_payloads_before: datetime | None = None,
+    ) -> int:
+        due = [
+            ("old_messages", FINAL_STATES, messages_before, purge_message),
+            ("old_payloads", FINAL_STATES, payloads_before, purge_payloads),
+        ]
+        if failed_payloads_before is not None:
+            both = min(messages_before, failed_payloads_before)
+            due.append(("old_messages", FAILED_STATES, both, purge_message))
+            due.append(("old_payloads", FAILED_STATES, failed_payloads_before, purge_payloads))
         touched = 0
-        for query, before, purge_one in (
-            ("old_messages", messages_before, purge_message),
-            ("old_payloads", payloads_before, purge_payloads),
-        ):
-            rows = await self._fetch(query, (FINAL_STATES, micros(before)))
+        for query, states, before, purge_one in due:
+            rows = await self._fetch(query, (states, micros(before)))
             for start in range(0, len(rows), PURGE_BATCH):
                 batch = [row[0] for row in rows[start : start + PURGE_BATCH]]
                 touched += await self._purge(batch, purge_one)

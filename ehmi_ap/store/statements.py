@@ -18,7 +18,7 @@ from ehmi_ap.store import codec
 from ehmi_ap.store.codec import micros
 from ehmi_ap.store.database import load_queries
 from ehmi_ap.store.layout import Layout
-from ehmi_ap.store.rules import CLAIM, FINAL, backend_of, end_entity, lane_of, next_state, partner
+from ehmi_ap.store.rules import CLAIM, FAILED, FINAL, backend_of, end_entity, lane_of, next_state, partner
 
 SQL = load_queries()
 
@@ -36,6 +36,7 @@ class Step:
 
 
 FINAL_STATES = codec.encode_list([state.value for state in FINAL])
+FAILED_STATES = codec.encode_list([state.value for state in FAILED])
 
 FILTERS: Mapping[str, str] = {
     "key": "m.key = :key",
@@ -171,6 +172,7 @@ def purge_payloads(connection: sqlite3.Connection, key: int) -> list[str] | None
     if connection.execute(SQL["forget_payloads"], (key,)).rowcount == 0:
         return None
     connection.execute(SQL["delete_inline"], (key,))
+    connection.execute(SQL["drop_signed_part"], (key,))
     return [name for (name,) in connection.execute(SQL["delete_files"], (key,)).fetchall()]
 
 

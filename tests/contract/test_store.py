@@ -640,6 +640,20 @@ async def test_what_is_not_final_is_never_purged(store: Store, state: State) -> 
     assert len(await store.events()) == 1
 
 
+@pytest.mark.parametrize("state", [State.FAILED, State.UNDELIVERED])
+async def test_what_failed_goes_when_nobody_came_for_it(store: Store, state: State) -> None:
+    """Its payloads after their own time, itself when the log's time is over too (ehmi R-AP-17)."""
+    key = await bring(store, state)
+    far = later(1e9)
+    assert await store.purge(payloads_before=far, messages_before=NOW, failed_payloads_before=far) == 1
+    stored = await store.get(key)
+    assert stored is not None
+    assert (stored.state, stored.payloads_kept) == (state, False)
+    assert await store.purge(payloads_before=far, messages_before=far, failed_payloads_before=NOW) == 0
+    assert await store.purge(payloads_before=far, messages_before=far, failed_payloads_before=far) == 1
+    assert await store.get(key) is None
+
+
 async def test_purging_one_leaves_the_events_of_its_namesake(store: Store) -> None:
     await keep(store, message(from_=Party(PartyId("a"), "r")))
     await keep(store, message(from_=Party(PartyId("b"), "r")))

@@ -65,6 +65,7 @@ async def test_a_cancelled_reader_waits_for_its_thread() -> None:
 @dataclass(frozen=True)
 class Retention:
     payload_days: int = 14
+    failed_payload_days: int = 60
     message_days: int = 180
 
 
