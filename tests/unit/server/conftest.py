@@ -142,4 +142,4 @@ async def eventually(true: Callable[[], bool]) -> None:
     """Returns as soon as it is true; fails when it does not become so."""
     async with asyncio.timeout(WITHIN):
         while not true():
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.005)

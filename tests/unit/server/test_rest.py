@@ -476,7 +476,7 @@ async def test_an_upload_that_breaks_off_leaves_nothing(c1: Rest):
     spool = c1.ap.config.store / "payloads" / "spool"
     async with asyncio.timeout(5):
         while list(spool.iterdir()):
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.005)
     assert await c1.ap.store.counts() == before
 
 

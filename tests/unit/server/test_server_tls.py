@@ -127,15 +127,11 @@ async def test_cp_ta39_versions_are_configurable(pair):
         await ask(config, offering(pair[1], ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2))
 
 
-@pytest.mark.parametrize("suite", ["AES128-SHA", "AES256-GCM-SHA384", "ECDHE-RSA-AES256-SHA384", "DES-CBC3-SHA"])
+@pytest.mark.parametrize("suite", ["AES128-SHA", "AES256-GCM-SHA384", "ECDHE-RSA-AES256-SHA384", "AES128-GCM-SHA256"])
 async def test_g17_weak_suites_are_off_before_any_configuration(pair, suite):
     version = ssl.TLSVersion.TLSv1_2
-    try:
-        context = offering(pair[1], version, version, f"{suite}:@SECLEVEL=0")
-    except ssl.SSLError:
-        pytest.skip(f"this OpenSSL does not know {suite} itself")
     with pytest.raises((ssl.SSLError, ConnectionError)):
-        await ask(configured(pair[1]), context)
+        await ask(configured(pair[1]), offering(pair[1], version, version, f"{suite}:@SECLEVEL=0"))
 
 
 async def test_g16_clients_are_authenticated_where_a_client_ca_is_set(pair, tmp_path):
