@@ -37,7 +37,7 @@ def read(cls: type[T], table: Mapping[str, object], *, where: str, at: Sequence[
         value: T = _adapter(cast(Any, cls)).validate_json(json.dumps(table, default=str), strict=True)
     except ValidationError as error:
         findings += [
-            f"{where}: {place((*at, *_without_unions(item['loc'])))}: {_sentence(item)}"
+            f"{where}: {place((*at, *item['loc']))}: {_sentence(item)}"
             for item in error.errors(include_input=False, include_url=False)
         ]
         raise ConfigError(tuple(dict.fromkeys(findings))) from None
@@ -61,11 +61,6 @@ def place(path: Sequence[str | int]) -> str:
         return "the file"
     table = f"[{'.'.join(names[:-1])}] " if len(names) > 1 else ""
     return f"{table}{names[-1]}{number}"
-
-
-def _without_unions(loc: Sequence[str | int]) -> tuple[str | int, ...]:
-    """pydantic names the tried member of a union as a step of its own; the reader knows no such key."""
-    return tuple(step for step in loc if isinstance(step, int) or re.fullmatch(r"[a-z0-9_][A-Za-z0-9_.@-]*", step))
 
 
 _SENTENCES = {

@@ -22,7 +22,7 @@ from ehmi_ap import tables
 from ehmi_ap.backends.inbox import ending
 from ehmi_ap.backends.metadata import event_json, message_json
 from ehmi_ap.body import Body, Joined, MemoryBody
-from ehmi_ap.errors import BackendError, ConfigError
+from ehmi_ap.errors import ApError, BackendError, ConfigError
 from ehmi_ap.model import DeliveryEvent, Payload, UserMessage
 from ehmi_ap.ports import Submit, party_key
 
@@ -127,13 +127,17 @@ class WebhookBackend:
     ) -> None:
         tls = self._tls if self._tls is not None else True
         sent = {**headers, "Content-Length": str(body.size), "Ehmi-Ap-Kind": kind}
+        unread: list[ApError] = []
+        data = _stream(body, unread)
         try:
-            async with session.post(url, data=_stream(body), headers=sent, ssl=tls, allow_redirects=False) as answer:
+            async with session.post(url, data=data, headers=sent, ssl=tls, allow_redirects=False) as answer:
                 await answer.content.read(_ANSWER_READ)
                 status = answer.status
         except TimeoutError:
             raise BackendError(f"the webhook did not answer within {self._options.timeout:.0f} s") from None
         except (aiohttp.ClientError, OSError) as error:
+            if unread:
+                raise unread[0] from None
             raise BackendError(f"the webhook could not be reached ({type(error).__name__})") from error
         if not 200 <= status < 300:
             raise BackendError(
@@ -182,8 +186,15 @@ def _media_type(payload: Payload) -> str:
     )
 
 
-async def _stream(body: Body) -> AsyncIterator[bytes]:
-    """The body's chunks; those that a disk has to give are read in a thread."""
+async def _stream(body: Body, unread: list[ApError]) -> AsyncIterator[bytes]:
+    """The body's chunks; those that a disk has to give are read in a thread.
+
+    aiohttp makes a broken connection of whatever is raised here, so our own errors are left in `unread` too.
+    """
     chunks = body.chunks()
-    while chunk := next(chunks, b"") if body.resident else await asyncio.to_thread(next, chunks, b""):
-        yield chunk
+    try:
+        while chunk := next(chunks, b"") if body.resident else await asyncio.to_thread(next, chunks, b""):
+            yield chunk
+    except ApError as error:
+        unread.append(error)
+        raise

@@ -148,6 +148,7 @@ class TestMistakes:
             ('{ file = "tokens/msh" }', '{ env = "EHMI_AP_NOT_SET" }', "the environment variable EHMI_AP_NOT_SET"),
             ("[as4]", 'default_backend = "x"\n[as4]', "default_backend: there is no [backends.x]"),
             ("[as4]", 'home = "x"\n[as4]', "home: is the folder of this file"),
+            ("[as4]", 'checks = { "V-4" = "no" }\n[as4]', "[checks] V-4: has to be one of 'off', 'warn' or 'reject'"),
             ("[as4]", 'checks = { "V-9" = "warn" }\n[as4]', "[checks] V-9: is not a rule of any profile"),
             ("[as4]", 'internal = { host = "0.0.0.0" }\n[as4]', "[internal] tls: is missing"),
             ("[as4]", "retention = { payload_days = 365 }\n[as4]", "[retention] message_days: has to be at least"),

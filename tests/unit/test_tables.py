@@ -60,7 +60,7 @@ def test_read() -> None:
         ({"inner": 1}, "f.toml: inner: has to be a table"),
         ({"several": [{"szie": 1}]}, "f.toml: [several] szie: is not a setting; did you mean `size`?"),
         ({"named": {"n": {"szie": 1}}}, "f.toml: [named.n] szie: is not a setting; did you mean `size`?"),
-        ({"named": {"n": {"size": True}}}, "f.toml: [named.n] size: has to be a whole number, without quotes"),
+        ({"named": {"N x": {"size": True}}}, "f.toml: [named.N x] size: has to be a whole number, without quotes"),
         ({"secret": {"fil": "x"}}, "f.toml: [secret] fil: is not a setting; did you mean `file`?"),
     ],
 )

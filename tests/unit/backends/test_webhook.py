@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from aiohttp.test_utils import TestServer
 from ehmi_ap.backends.outbox import FileBody
 from ehmi_ap.backends.webhook import WebhookBackend
 from ehmi_ap.body import CHUNK, MemoryBody
-from ehmi_ap.errors import BackendError, ConfigError
+from ehmi_ap.errors import BackendError, ConfigError, StoreError
 from ehmi_ap.model import (
     DeliveryEvent,
     Direction,
@@ -112,6 +112,21 @@ class TestDeliver:
         async with receiver.listening() as url:
             await webhook(url).deliver(large)
         assert b"x" * (3 * CHUNK + 5) in receiver.requests[0][1]
+
+    async def test_a_payload_that_cannot_be_read_is_not_their_fault(self) -> None:
+        class Gone:
+            size = 3 * CHUNK
+            resident = False
+
+            def chunks(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+                yield b"x" * CHUNK
+                raise StoreError("the file of a payload is gone")
+
+        receiver = Receiver()
+        async with receiver.listening() as url:
+            with pytest.raises(StoreError, match="is gone"):
+                await webhook(url).deliver(replace(MESSAGE, payloads=(Payload(body=Gone(), mime_type="text/plain"),)))
+        assert receiver.requests == []
 
     async def test_what_a_peer_says_makes_no_header(self) -> None:
         odd = replace(MESSAGE, payloads=(Payload(body=MemoryBody(b""), mime_type="a/b\r\nX-Injected: yes"),))
