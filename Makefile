@@ -17,7 +17,7 @@ demo: $(STAMP) ## Send a patient's result from C1 to C4 through two access point
 	@$(BIN)/ehmi-ap demo $(FILE)
 
 test: $(STAMP) ## Run the tests
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n auto --maxprocesses 8 --dist loadfile
 
 check: $(STAMP) ## Lint, format, strict types and import contracts
 	@$(BIN)/ruff check .
