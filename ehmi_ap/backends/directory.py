@@ -137,6 +137,7 @@ class DirectoryBackend:
         return True
 
     async def _refuse(self, drop: Path, error: SubmissionError) -> None:
+        error = await asyncio.to_thread(self._outbox.explained, drop, error)
         await asyncio.to_thread(self._outbox.refused, drop, error)
         log.warning("drop refused", extra={"code": error.code, "detail": error.what})
 

@@ -17,6 +17,7 @@ from ehmi_ap.backends.inbox import METADATA
 from ehmi_ap.backends.metadata import problem_json, read_description
 from ehmi_ap.body import CHUNK
 from ehmi_ap.durable import sync_folder, write_atomically
+from ehmi_ap.ehmi import envelope
 from ehmi_ap.errors import SubmissionError
 from ehmi_ap.model import MessageId, Payload, Submission
 
@@ -24,6 +25,7 @@ PROBLEM = ".problem.json"
 _METADATA_LIMIT = 1024 * 1024
 _UNFINISHED = (".tmp", ".part")
 _DONE = ".done"
+_OTHERWISE = f"Drop anything else as a folder with {METADATA} and the payload files."
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +82,7 @@ class Outbox:
         if drop.is_dir():
             return _folder_submission(drop, message_id)
         if drop.suffix.lower() != ".xml":
-            raise SubmissionError(
-                "a single file has to be a StandardBusinessDocument named *.xml",
-                fix=f"Drop anything else as a folder with {METADATA} and the payload files.",
-            )
+            raise SubmissionError("a single file has to be a StandardBusinessDocument named *.xml", fix=_OTHERWISE)
         return Submission(payloads=(Payload(body=_body(drop), mime_type="application/xml"),), message_id=message_id)
 
     def tidy(self) -> None:
@@ -99,6 +98,13 @@ class Outbox:
     def accepted(self, drop: Path) -> None:
         """Take away a drop that is stored. Raises OSError."""
         _take_away(drop)
+
+    def explained(self, drop: Path, error: SubmissionError) -> SubmissionError:
+        """What is really wrong with a refused drop: a file that is no SBD cannot say where it goes. Raises OSError."""
+        lone = drop.suffix.lower() == ".xml" and drop.is_file() and not drop.is_symlink()
+        if not lone or envelope.read(_body(drop)).claimed:
+            return error
+        return SubmissionError("the file is not a StandardBusinessDocument", fix=_OTHERWISE)
 
     def refused(self, drop: Path, error: SubmissionError) -> None:
         """Move a drop to the folder of refused ones, and beside it what is wrong with it. Raises OSError."""

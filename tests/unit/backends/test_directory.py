@@ -12,10 +12,11 @@ import pytest
 
 from ehmi_ap.backends.directory import DirectoryBackend
 from ehmi_ap.backends.outbox import FileBody, Outbox
+from ehmi_ap.ehmi import envelope
 from ehmi_ap.errors import BackendError, ConfigError, StoreError, SubmissionConflict, SubmissionError
 from ehmi_ap.model import DeliveryEvent, Direction, EventKind, MessageId, Submission
 
-SBD = b"<StandardBusinessDocument/>"
+SBD = f'<StandardBusinessDocument xmlns="{envelope.SBDH}"/>'.encode()
 
 
 class C2:
@@ -191,6 +192,18 @@ class TestRefusals:
         assert (problem["what"], problem["fix"]) == ("no P-Mode has the partner", "Add one.")
         assert (base / "errors" / "one.xml").read_bytes() == SBD
 
+    @pytest.mark.parametrize("content", [b"<Invoice/>", b"{}", b""])
+    async def test_what_is_no_sbd_is_told_so(self, base: Path, content: bytes) -> None:
+        """And not that it names no action, which only an SBD can."""
+        c2 = C2()
+        c2.trouble = [SubmissionError("P-Mode b has 6 actions and the submission names none")]
+        drop(base, "one.xml", content)
+        async with running(base, c2):
+            await until(lambda: waiting(base) == [])
+        problem = json.loads((base / "errors" / "one.xml.problem.json").read_text())
+        assert problem["what"] == "the file is not a StandardBusinessDocument"
+        assert "message.json" in problem["fix"]
+
     async def test_two_refusals_of_one_name(self, base: Path) -> None:
         c2 = C2()
         c2.trouble = [SubmissionError("first"), SubmissionError("second")]
@@ -204,10 +217,10 @@ class TestRefusals:
     async def test_other_content_under_a_used_name(self, base: Path) -> None:
         c2 = C2()
         async with running(base, c2):
-            for content in (b"first", b"second"):
+            for content in (SBD, SBD + b" "):
                 drop(base, "one.xml", content)
                 await until(lambda: waiting(base) == [])
-        assert list(c2.kept.values()) == [(b"first",)]
+        assert list(c2.kept.values()) == [(SBD,)]
         assert "under a new name" in (base / "errors" / "one.xml.problem.json").read_text()
 
 
