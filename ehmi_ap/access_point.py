@@ -78,6 +78,7 @@ class AccessPoint:
         self._bell = Bell()
         self._changing = asyncio.Lock()
         self._contexts: dict[tuple[str, ...], ssl.SSLContext] = {}
+        self._broken: dict[str, str] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> "AccessPoint":
@@ -233,7 +234,7 @@ class AccessPoint:
         """Whether messages can be taken and sent; `status` is ok, trouble or stopped."""
         if self._started_at is None or self._stopping:
             return {"status": "stopped"}
-        trouble = [what for what in (self._sending.trouble, self._delivering.trouble) if what]
+        trouble = [what for what in (self._sending.trouble, self._delivering.trouble, *self._broken.values()) if what]
         return {
             "status": "trouble" if trouble else "ok",
             "trouble": trouble,
@@ -324,9 +325,11 @@ class AccessPoint:
         while True:
             try:
                 return await run()
-            except Exception:
+            except Exception as error:
+                self._broken[what] = f"{what}: a failure of our own ({type(error).__name__}); see the log"
                 log.exception("a failure in the background", extra={"what": what})
                 await asyncio.sleep(AGAIN)
+                del self._broken[what]
 
     async def _report(self) -> None:
         """Tell the backends their events, at every ring; one that did not take all is asked again a little later."""

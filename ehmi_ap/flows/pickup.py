@@ -59,7 +59,9 @@ class Pickup:
         self._jobs: dict[asyncio.Task[None], Job] = {}
         self._news = asyncio.Event()
         self._drained: frozenset[str] | None = None  # nothing is due but for these lanes; None: there may be
-        self._stopping = False
+        self._stopping = self._cut_off = False
+        self._ended_all = asyncio.Event()
+        self._ended_all.set()
         self.trouble: str | None = None
 
     @property
@@ -73,7 +75,8 @@ class Pickup:
         self._news.set()
 
     async def run(self) -> None:
-        """Until stop()."""
+        """Until stop(), and until the last job has ended."""
+        self._ended_all.clear()
         renewing = asyncio.create_task(self._renew())
         try:
             while not self._stopping:
@@ -91,17 +94,20 @@ class Pickup:
                 await asyncio.wait(self._jobs)
         finally:
             renewing.cancel()
+            self._ended_all.set()
 
     async def stop(self, grace: float) -> None:
         """Claim nothing more; give what is in flight `grace` seconds. What is cut off is claimed again later."""
         self._stopping = True
         self.wake()
-        if self._jobs:
-            await asyncio.wait(self._jobs, timeout=grace)
-        left = list(self._jobs)
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        try:
+            async with asyncio.timeout(grace):
+                await self._ended_all.wait()
+        except TimeoutError:
+            self._cut_off = True
+            for task in self._jobs:
+                task.cancel()
+            await self._ended_all.wait()
 
     async def _claim(self) -> bool:
         """Start some jobs, no more than fit into any lane. Whether there may be more that could start now."""
@@ -112,6 +118,8 @@ class Pickup:
         jobs = await self._world.store.claim(
             self._direction, now=self._world.now(), lease=self._lease, limit=room, pass_over=full
         )
+        if self._cut_off:
+            return False
         for job in jobs:
             self._start(job)
         if len(jobs) == room:

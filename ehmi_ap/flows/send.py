@@ -130,7 +130,10 @@ def _tell(job: Job, verdict: Verdict, applied: bool, world: World) -> None:
         log.info("the attempt ended after the message was settled otherwise", extra=facts)
     elif verdict.happening is Happening.SETTLED:
         world.count("sent")
-        log.info("message sent", extra=facts)
+        if verdict.receipt is None:
+            log.warning("message sent, but without evidence", extra=facts)
+        else:
+            log.info("message sent", extra=facts)
     elif verdict.happening is Happening.MISSED:
         world.count("send_missed")
         log.warning("attempt to send not settled", extra={**facts, "due": verdict.due})

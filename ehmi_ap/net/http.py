@@ -42,8 +42,8 @@ class PeerWeb:
     ) -> None:
         """`context` gives the TLS context for a P-Mode's `tls_trust`, the same object for the same trust.
 
-        `connect_timeout` is in seconds, for TCP. `allow_http` lets plain http URLs pass: for tests, interceptors
-        and measuring (eDelivery AS4 1.15 3.2.6 wants TLS always).
+        `connect_timeout` is in seconds, for TCP and the TLS handshake. `allow_http` lets plain http URLs pass: for
+        tests, interceptors and measuring (eDelivery AS4 1.15 3.2.6 wants TLS always).
         """
         self._context = context
         self._connect_timeout = connect_timeout
@@ -86,7 +86,7 @@ class PeerWeb:
                 headers={"Content-Type": wire.content_type, "Content-Length": str(wire.body.size)},
                 ssl=self._context(tls_trust) if url.startswith("https://") else True,
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=self._connect_timeout),
+                timeout=aiohttp.ClientTimeout(total=timeout, connect=self._connect_timeout),
             ) as answer:
                 return await _answer(answer)
         except (aiohttp.ClientError, OSError, ValueError) as error:

@@ -223,6 +223,21 @@ async def test_a_backend_feeds_submissions_in_its_own_name(tmp_path: Path) -> No
         assert (await only(ap, Direction.OUTBOUND)).backend == "feeding"
 
 
+async def test_a_backend_that_breaks_shows_in_health(tmp_path: Path) -> None:
+    """Its feed is started again a little later; the rest goes on."""
+
+    class Breaking(MemoryBackend):
+        async def run(self, submit: Submit) -> None:
+            raise ZeroDivisionError
+
+    alpha, _ = write_pair(tmp_path, backends={"unused": 'kind = "memory"\n'})
+    async with AccessPoint(Config.load(alpha.config), backends={"breaking": Breaking()}) as ap:
+        await ap.store.counts()
+        health = ap.health()
+        assert (health["status"], health["sending"]) == ("trouble", 0)
+        assert "backend breaking" in str(health["trouble"])
+
+
 async def test_mistakes_are_all_named_at_start(tmp_path: Path) -> None:
     """ConfigError, and nothing is left open."""
     alpha, _ = write_pair(tmp_path, backends={"a": 'kind = "nonsense"\n', "b": 'kind = "nonsense"\n'})

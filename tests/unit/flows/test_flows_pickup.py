@@ -226,6 +226,36 @@ async def test_stopping_lets_work_end_within_its_grace(new_id: NewId) -> None:
     assert await to.store.next_due(Direction.OUTBOUND) is None
 
 
+@pytest.mark.parametrize(("grace", "worked"), [(5.0, ["a@us.example"]), (0.0, [])])
+async def test_stopping_while_a_claim_is_under_way(
+    new_id: NewId, monkeypatch: pytest.MonkeyPatch, grace: float, worked: list[str]
+) -> None:
+    """What it claims is still worked on within the grace; without any grace it waits for its lease."""
+    to = world(new_id)
+    claim, asked, answer = to.store.claim, asyncio.Event(), asyncio.Event()
+    done: list[str] = []
+
+    async def slow(*args: object, **options: object) -> object:
+        asked.set()
+        await answer.wait()
+        return await claim(*args, **options)  # type: ignore[arg-type]
+
+    async def work(job: Job, to: World) -> bool:
+        done.append(job.message.message_id)
+        return await settle(job, to)
+
+    monkeypatch.setattr(to.store, "claim", slow)
+    await accept(to, "a")
+    async with running(work, to) as pickup:
+        await asked.wait()
+        stopping = asyncio.create_task(pickup.stop(grace))
+        while not grace and not pickup._cut_off:
+            await asyncio.sleep(0)
+        answer.set()
+        await stopping
+    assert done == worked
+
+
 async def test_stopping_cuts_off_what_takes_longer(new_id: NewId) -> None:
     """It is claimed again when its lease runs out."""
     to = world(new_id)

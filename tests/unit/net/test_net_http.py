@@ -411,6 +411,19 @@ async def test_a_peer_that_says_why_it_does_not_like_our_certificate(
     assert "client certificate" in error.fix
 
 
+async def test_a_peer_that_never_ends_the_handshake(tls: Folder) -> None:
+    """Connecting includes TLS, and has a time of its own."""
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    context = client_context(anchors=[tls.ca.der])
+    async with PeerWeb(lambda _: context, connect_timeout=0.05) as peer_web, raw_peer(speak) as url:
+        error = await failure(peer_web, url.replace("http:", "https:"))
+    assert "no connection to 127.0.0.1" in error.what
+
+
 async def test_a_server_that_speaks_no_tls(tls: Folder) -> None:
     async with tls.web() as peer_web, peer(hello) as url:
         assert "TLS" in (await failure(peer_web, url.replace("http:", "https:"))).what
