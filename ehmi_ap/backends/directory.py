@@ -148,14 +148,21 @@ class DirectoryBackend:
         except FileNotFoundError:
             return None  # C1 took it back
         except (OSError, ApError) as error:
-            if what not in self._troubled:
-                self._troubled.add(what)
-                # An OSError's own text has the file's name, which is C1's and may say too much.
-                detail = tables.reason(error) if isinstance(error, OSError) else error.what
-                log.warning("the outbox has to wait", extra={"detail": detail})
+            # An OSError's own text has the file's name, which is C1's and may say too much.
+            self._say(what, tables.reason(error) if isinstance(error, OSError) else error.what)
+            return None
+        except Exception as error:
+            # One drop that nobody foresaw must not hold up all the others.
+            self._say(what, f"a failure of our own ({type(error).__name__})", unforeseen=error)
             return None
         self._troubled.discard(what)
         return result
+
+    def _say(self, what: str, detail: str, *, unforeseen: Exception | None = None) -> None:
+        """Log it once until it has passed, as it comes again at every look."""
+        if what not in self._troubled:
+            self._troubled.add(what)
+            log.warning("the outbox has to wait", extra={"detail": detail}, exc_info=unforeseen)
 
 
 def _contradictions(options: Options) -> list[tuple[str, str]]:

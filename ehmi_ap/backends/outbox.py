@@ -129,8 +129,8 @@ def _folder_submission(folder: Path, message_id: MessageId) -> Submission:
         raise SubmissionError(f"{METADATA} has more than {_METADATA_LIMIT} bytes")
     try:
         document = json.loads(metadata.read_bytes())
-    except ValueError as error:
-        raise SubmissionError(f"{METADATA} is not JSON: {type(error).__name__}") from None
+    except (ValueError, RecursionError) as error:
+        raise SubmissionError(f"{METADATA} is not JSON that can be read: {type(error).__name__}") from None
     description = read_description(document, where=METADATA)
     bodies = []
     for number, part in enumerate(description.payloads, start=1):

@@ -18,6 +18,8 @@ from ehmi_ap.model import DeliveryEvent, Direction, EventKind, MessageId, Submis
 
 SBD = f'<StandardBusinessDocument xmlns="{envelope.SBDH}"/>'.encode()
 
+DEEP = "[" * 100_000
+
 
 class C2:
     """The access point as a backend sees it: idempotent by message id, and refusing what it is told to refuse."""
@@ -75,7 +77,7 @@ def drop(base: Path, name: str, content: bytes = SBD) -> Path:
 def drop_folder(base: Path, name: str, metadata: object, **files: bytes) -> Path:
     aside = base / "outbox" / f".{name}"
     aside.mkdir()
-    (aside / "message.json").write_text(json.dumps(metadata))
+    (aside / "message.json").write_text(metadata if metadata is DEEP else json.dumps(metadata))
     for file, content in files.items():
         (aside / file).write_bytes(content)
     return aside.rename(base / "outbox" / name)
@@ -145,6 +147,7 @@ class TestRefusals:
             ({"payloads": [{"mime_type": "text/plain"}]}, "names no `file`"),
             ({"payload": []}, "did you mean `payloads`?"),
             ([], "has to be a JSON object"),
+            (DEEP, "is not JSON that can be read"),
         ],
     )
     async def test_a_wrong_folder(self, base: Path, metadata: object, expected: str) -> None:
@@ -234,6 +237,26 @@ class TestTrouble:
                 await until(lambda: waiting(base) == [])
         assert list(c2.kept.values()) == [(SBD,)]
         assert len(caplog.records) == 1  # said once, not at every look
+
+    async def test_one_drop_does_not_hold_up_the_others(self, base: Path, caplog: pytest.LogCaptureFixture) -> None:
+        """Not even by a failure that nobody foresaw."""
+
+        class Picky(C2):
+            async def __call__(self, submission: Submission) -> MessageId:
+                content = b"".join(submission.payloads[0].body.chunks())
+                if content == b"poison":
+                    raise ZeroDivisionError
+                return await super().__call__(submission)
+
+        c2 = Picky()
+        drop(base, "a.xml", b"poison")
+        for number in range(20):
+            drop(base, f"b{number}.xml", str(number).encode())
+        with caplog.at_level(logging.WARNING):
+            async with running(base, c2):
+                await until(lambda: waiting(base) == ["a.xml"])
+        assert len(c2.kept) == 20
+        assert len(caplog.records) == 1
 
     async def test_a_crash_after_submitting_and_before_taking_away(
         self, base: Path, monkeypatch: pytest.MonkeyPatch
