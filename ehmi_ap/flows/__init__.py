@@ -1,4 +1,10 @@
-"""The verbs: submit, send, receive, deliver, report, upkeep.
+"""The verbs: submit, send, receive, deliver, report, upkeep; and pickup, which claims what is due and calls them.
+
+    submit    addresses and matches; compose makes the message, check asks the profile, fingerprint names its content
+    send      one attempt; verdict says what becomes of the message, explain what a peer's error may mean
+    receive   one POST; signal is what a peer posts late
+    pickup    the workers of a direction; bell wakes whoever waits for events; offload reads files in threads
+    world     what all of them are given
 
 Rules of this room:
 - A flow joins pure steps (as4) with ports (Store, Web, Backend) and has no opinion on either: what the bytes

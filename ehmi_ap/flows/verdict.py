@@ -63,8 +63,11 @@ def judge(job: Job, outcome: Outcome, retry: RetryPolicy, *, now: datetime, chan
 
 
 def was_tried(job: Job) -> bool:
-    """Whether an earlier attempt may have reached the peer; what was signed before counts over an operator's resend."""
-    return job.attempts > 1 or job.signed is not None
+    """Whether an earlier attempt may have reached the peer: what leaves is signed and kept before.
+
+    An attempt that a missing certificate stopped does not count; one before an operator's resend does.
+    """
+    return job.signed is not None
 
 
 def _without_evidence(job: Job, outcome: Refused, now: datetime) -> Verdict:

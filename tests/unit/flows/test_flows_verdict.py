@@ -130,15 +130,19 @@ def test_what_no_retry_can_mend_is_given_up_at_once(now: datetime) -> None:
 
 
 @pytest.mark.parametrize("error", [DUPLICATE, D_4001])
-@pytest.mark.parametrize(("attempts", "signed"), [(2, None), (1, SIGNED)])
-def test_a_duplicate_on_a_retry_is_delivered_without_evidence(
-    now: datetime, error: ErrorSignal, attempts: int, signed: Signed | None
-) -> None:
+@pytest.mark.parametrize("attempts", [2, 1])
+def test_a_duplicate_on_a_retry_is_delivered_without_evidence(now: datetime, error: ErrorSignal, attempts: int) -> None:
     """Decision 18; a resend counts as a retry too, because what was signed before may have arrived."""
     outcome = Refused(errors=(error,))
-    verdict = judge(job(now, attempts=attempts, signed=signed), outcome, RETRY, now=now, chance=0.0)
+    verdict = judge(job(now, attempts=attempts, signed=SIGNED), outcome, RETRY, now=now, chance=0.0)
     assert (verdict.happening, verdict.receipt, verdict.detail) == (Happening.SETTLED, None, WITHOUT_EVIDENCE)
     assert events(verdict) == [("msg-sent", False, error.code)]
+
+
+def test_a_duplicate_of_what_never_left_is_a_failure(now: datetime) -> None:
+    """The attempts before were stopped on our side: the peer has another message of this id."""
+    verdict = judge(job(now, attempts=2), Refused(errors=(DUPLICATE,)), RETRY, now=now, chance=0.0)
+    assert verdict.happening is Happening.GIVEN_UP
 
 
 @pytest.mark.parametrize(
