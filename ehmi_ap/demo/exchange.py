@@ -203,9 +203,11 @@ def _timeline(
         (submitted, "C2 -> C1", "C1 has the message id: C2 will send it, come what may"),
     ]
     if wire is not None:
+        # An answer that does not settle the message well is an eb:Error, or no AS4 message at all.
+        answer = "receipt" if delivered else "refusal"
         moments += [
-            (wire.request.at, "C2 -> C3", f"AS4 message, {wire.request.size:,} bytes: signed, compressed, encrypted"),
-            (wire.answer.at, "C3 -> C2", f"AS4 receipt, {wire.answer.size:,} bytes: signed, after the commit"),
+            (wire.request.at, "C2 -> C3", f"AS4 message, {wire.request.size:,} bytes: compressed, signed, encrypted"),
+            (wire.answer.at, "C3 -> C2", f"AS4 {answer}, {wire.answer.size:,} bytes"),
         ]
     moments += [(event.at, *_told(event)) for event in (*sent, *delivered)]
     return tuple(

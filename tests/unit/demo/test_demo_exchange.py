@@ -14,10 +14,11 @@ import pytest
 
 from ehmi_ap import cli
 from ehmi_ap.config import Config
-from ehmi_ap.demo import report
+from ehmi_ap.demo import network, report
 from ehmi_ap.demo.envelope import standard_business_document
 from ehmi_ap.demo.exchange import Result, exchange
 from ehmi_ap.errors import SubmissionError
+from ehmi_ap.pmode import Addressing
 
 
 def own_document() -> bytes:
@@ -183,6 +184,36 @@ def test_the_command_leaves_nothing_behind(
     assert cli.main(["demo"]) == 0
     assert "the receipt proves" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_demos_own_document_can_be_had(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """Each is a new one, with ids of its own."""
+    documents = []
+    for _ in range(2):
+        assert cli.main(["demo", "--document"]) == 0
+        documents.append(capfdbinary.readouterr().out)
+    assert all(
+        document.startswith(b"<?xml") and document.endswith(b"</StandardBusinessDocument>\n") for document in documents
+    )
+    assert documents[0] != documents[1]
+
+
+def test_a_refusal_is_told_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """C3 does not know C2's party: the timeline says refusal, the report why, and the result is no success."""
+    introduce = network._introduce
+
+    async def only_c3_to_c2(site: network.Site, *, to: network.Site, offer: Addressing) -> None:
+        if site.name == "c2":
+            await introduce(site, to=to, offer=offer)
+
+    monkeypatch.setattr(network, "_introduce", only_c3_to_c2)
+    refused = asyncio.run(exchange(own_document(), tmp_path))
+    assert not refused.ok
+    assert refused.c4 == ()
+    assert refused.receipt is None
+    assert any("AS4 refusal" in step.what for step in refused.timeline)
+    assert refused.failure is not None
+    assert "FAILED: C4 does not hold the document." in report.text(refused, tmp_path)
 
 
 def test_a_file_that_is_not_there_is_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
