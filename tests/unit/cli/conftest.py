@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -10,10 +11,12 @@ from uuid import uuid4
 import pytest
 
 from ehmi_ap.body import MemoryBody
+from ehmi_ap.demo import network as demo_network
 from ehmi_ap.demo.envelope import standard_business_document
-from ehmi_ap.demo.network import Network, network
+from ehmi_ap.demo.network import Network, Site, network
 from ehmi_ap.ehmi import sbdh
 from ehmi_ap.model import Payload
+from ehmi_ap.pmode import Addressing
 
 
 @pytest.fixture(scope="session")
@@ -21,8 +24,8 @@ def document() -> bytes:
     return standard_business_document(now=datetime.now(UTC), new_uuid=uuid4)
 
 
-@pytest.fixture(scope="module")
-def net(document: bytes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+@contextmanager
+def running(document: bytes, folder: Path) -> Iterator[Network]:
     """Two access points in a thread of their own, so that a synchronous command can talk to them."""
     offer = sbdh.address(Payload(body=MemoryBody(document), mime_type="application/xml"))
     assert offer is not None
@@ -32,7 +35,7 @@ def net(document: bytes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
     up = threading.Event()
 
     async def live() -> None:
-        async with network(tmp_path_factory.mktemp("net"), now=datetime.now(UTC), offer=offer) as two:
+        async with network(folder, now=datetime.now(UTC), offer=offer) as two:
             started.append(two)
             up.set()
             await stop.wait()
@@ -42,31 +45,61 @@ def net(document: bytes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
             loop.run_until_complete(live())
         finally:
             up.set()
+            loop.run_until_complete(loop.shutdown_default_executor())
             loop.close()
 
     thread = threading.Thread(target=run)
     thread.start()
     up.wait(30)
     assert started, "the access points did not start"
-    yield started[0]
-    loop.call_soon_threadsafe(stop.set)
-    thread.join(30)
+    try:
+        yield started[0]
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(60)
     assert not thread.is_alive()
 
 
-@pytest.fixture
-def at_c2(net: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Network:
-    """The environment of somebody who may talk to C2, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("EHMI_AP_URL", net.c2.addresses.internal)
-    monkeypatch.setenv("EHMI_AP_TOKEN", net.c2.token)
-    return net
+@pytest.fixture(scope="module")
+def net(document: bytes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    """C2 and C3, who know each other."""
+    with running(document, tmp_path_factory.mktemp("net")) as two:
+        yield two
 
 
 @pytest.fixture
-def at_c3(net: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Network:
-    """The environment of somebody who may talk to C3, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("EHMI_AP_URL", net.c3.addresses.internal)
-    monkeypatch.setenv("EHMI_AP_TOKEN", net.c3.token)
-    return net
+def refusing(
+    document: bytes, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Network]:
+    """C2 knows C3, but C3 does not know C2 and refuses what it sends."""
+    introduce = demo_network._introduce
+
+    async def one_way(site: Site, *, to: Site, offer: Addressing) -> None:
+        if site.name == "c2":
+            await introduce(site, to=to, offer=offer)
+
+    monkeypatch.setattr(demo_network, "_introduce", one_way)
+    with running(document, tmp_path_factory.mktemp("refusing")) as two:
+        yield two
+
+
+def visit(site: Site, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """The environment of somebody who may talk to this access point, in an empty folder."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("EHMI_AP_URL", site.addresses.internal)
+    monkeypatch.setenv("EHMI_AP_TOKEN", site.token)
+
+
+@pytest.fixture
+def at_c2(net: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    visit(net.c2, monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def at_c3(net: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    visit(net.c3, monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def at_refused_c2(refusing: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    visit(refusing.c2, monkeypatch, tmp_path)

@@ -127,6 +127,27 @@ def test_an_acknowledged_message_cannot_be_resent(
     assert "acknowledged" in err
 
 
+@pytest.mark.usefixtures("at_refused_c2")
+def test_a_refused_message_fails_and_can_be_resent(
+    document: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """--wait says why; resend opens it again, and it fails again for the same reason."""
+    (tmp_path / "sbd.xml").write_bytes(document)
+    code, out, err = run(capsys, "send", "sbd.xml", "--message-id", "refused@example", "--wait")
+    assert (code, out) == (1, "refused@example  failed\n")
+    assert "the message failed: " in err
+    assert "EBMS:" in err
+    code, out, _ = run(capsys, "resend", "refused@example")
+    assert code == 0
+    assert out.startswith("refused@example  ")
+    assert run(capsys, "send", "sbd.xml", "--message-id", "refused@example", "--wait")[0] == 1
+    events = loaded(run(capsys, "show", "refused@example", "--json")[1])["events"]
+    assert [event["kind"] for event in events].count("msg-sent") == 2
+    assert "resent" in [event["kind"] for event in events]
+    code, out, _ = run(capsys, "resend", "refused@example", "--json")
+    assert (code, loaded(out)["message_id"]) == (0, "refused@example")
+
+
 @pytest.mark.usefixtures("at_c2")
 def test_plain_payloads_need_a_partner_who_takes_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """C2's only P-Mode is EHMI's, which takes one ehmiSBDH: the refusal says so, and stores nothing."""
