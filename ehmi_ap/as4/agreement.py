@@ -50,6 +50,6 @@ def check_agreed(user: UserHeader, pmode: PMode) -> None:
 def check_budgets(wire: Wire, parts: Sequence[Part], pmode: PMode) -> None:
     """Step 4: the P-Mode's own budgets on the whole message; HttpRefusal 413."""
     if wire.body.size > pmode.limits.message_bytes:
-        raise HttpRefusal(413, f"the message has more than {pmode.limits.message_bytes} bytes")
+        raise HttpRefusal(413, f"The message has more than {pmode.limits.message_bytes} bytes.")
     if len(parts) - 1 > pmode.limits.parts:
-        raise HttpRefusal(413, f"the message has more than {pmode.limits.parts} payload parts")
+        raise HttpRefusal(413, f"The message has more than {pmode.limits.parts} payload parts.")

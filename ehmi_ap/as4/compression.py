@@ -26,7 +26,10 @@ _HARDLY = 1.05
 """Below this ratio of the first chunk, deflating costs time and gains nothing."""
 
 _RATIO_FREE = 4 * 1024 * 1024
+_FLAGS = 3
+_RESERVED = 0xE0
 _AFTER = "there are bytes after the gzip member of a payload"
+_DAMAGED = "the gzip member of a payload is damaged"
 
 
 def gzip_chunks(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -88,6 +91,7 @@ class Gunzip:
         self._inflate: Any = _fast.decompressobj(wbits=_GZIP)
         self._max_bytes = max_bytes
         self._max_ratio = max_ratio
+        self._head = b""
         self._read = 0
         self._written = 0
 
@@ -98,11 +102,12 @@ class Gunzip:
         more = len(data) > 0
         if more and self._inflate.eof:
             raise DecompressionFailure(_AFTER)
+        self._check_flags(data)
         while more:
             try:
                 chunk = self._inflate.decompress(left, CHUNK)
             except _ERRORS:
-                raise DecompressionFailure("the gzip member of a payload is damaged") from None
+                raise DecompressionFailure(_DAMAGED) from None
             self._count(len(chunk))
             if chunk:
                 yield chunk
@@ -115,6 +120,13 @@ class Gunzip:
         """To be called after the last feed. Raises DecompressionFailure when the member is not complete."""
         if not self._inflate.eof:
             raise DecompressionFailure("the gzip member of a payload is cut short")
+
+    def _check_flags(self, data: bytes | bytearray | memoryview) -> None:
+        """No reserved bit of the header's FLG is set (RFC 1952 2.3.1.2): isal would not mind."""
+        if len(self._head) <= _FLAGS:
+            self._head += bytes(data[: _FLAGS + 1 - len(self._head)])
+            if self._head[_FLAGS:] and self._head[_FLAGS] & _RESERVED:
+                raise DecompressionFailure(_DAMAGED)
 
     def _count(self, size: int) -> None:
         self._written += size

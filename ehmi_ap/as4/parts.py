@@ -284,7 +284,7 @@ def read_part(
     except DecryptionFailed as error:
         return PartReading(decryption=FailedDecryption(error.what))
     except BudgetExceeded as error:
-        raise HttpRefusal(413, f"an uncompressed XML part has {error.what}") from error
+        raise HttpRefusal(413, f"The message has {error.what}.") from error
     if decompression is None and gunzip is not None and spool is not None:
         decompression = _finish(gunzip)
     body = None if spool is None or decompression is not None else spool.finish()

@@ -81,7 +81,7 @@ def split(wire: Wire, *, parts: int = 100) -> list[Part]:
 def parse_envelope(root: Part, limits: XmlLimits) -> Envelope:
     """Step 2: the SOAP envelope. Raises HttpRefusal, MustUnderstand or InvalidHeader, see soap.read_envelope."""
     if root.body.size > limits.bytes:
-        raise HttpRefusal(413, f"the SOAP part has more than {limits.bytes} bytes")
+        raise HttpRefusal(413, f"The SOAP part has more than {limits.bytes} bytes.")
     return soap.read_envelope(read_all(root.body), limits)
 
 

@@ -89,7 +89,7 @@ class _Face:
             finally:
                 self._places.release()
         except HttpRefusal as refusal:
-            log.info("AS4 request refused", extra={"status": refusal.status, "reason": refusal.public})
+            log.info("AS4 request refused", extra={"status": refusal.status, "what": refusal.what, "fix": refusal.fix})
             return _text(refusal.status, refusal.public)
         except ConnectionError:
             log.info("AS4 client went away inside its request")

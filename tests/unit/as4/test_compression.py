@@ -70,6 +70,7 @@ def _damaged() -> list[tuple[str, bytes]]:
         ("bytes after it", good + b"x"),
         ("a second member", good + good),
         ("zlib, not gzip", zlib.compress(b"clinical")),
+        *((f"reserved flag {flag:#x}", good[:3] + bytes([flag]) + good[4:]) for flag in (0x20, 0x40, 0x80)),
     ]
 
 
