@@ -104,6 +104,8 @@ def _contradictions(config: Config) -> Iterator[str]:
     yield from _listener("as4", config.as4.tls, open_=config.as4.insecure_http)
     if not config.as4.public_url.startswith(("https://", "http://") if config.as4.insecure_http else "https://"):
         yield "[as4] public_url: has to begin with https://; it is the address that partners are told"
+    if config.as4.port and config.as4.port == config.internal.port:
+        yield "[internal] port: is that of [as4]; the two listeners never share a port"
     local = _is_loopback(config.internal.host)
     yield from _listener("internal", config.internal.tls, open_=config.internal.insecure_http or local)
     if config.web.tls.client_ca is not None:

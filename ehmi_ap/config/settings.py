@@ -103,11 +103,11 @@ class Retention:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workers:
-    """How much is done at a time; `lease` is how many seconds a crashed worker's message waits to be taken up again."""
+    """How much is done at a time; `lease`: after how many seconds a dead process's work is taken up."""
 
     send: Annotated[int, Ge(1), Le(256)] = 8
     deliver: Annotated[int, Ge(1), Le(256)] = 4
-    lease: Annotated[float, Ge(10)] = 900.0
+    lease: Annotated[float, Ge(5)] = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -116,13 +116,14 @@ async def _keep(verified: Verified, agreements: Agreements, world: World) -> Kep
 async def _refuse(rejected: Rejected, agreements: Agreements, world: World) -> Wire:
     """Log for the operator, tell C4 where the P-Mode says so, answer the peer."""
     error, pmode = rejected.error, rejected.pmode
-    world.count("refused")
+    code = error.ebms if isinstance(error, EbmsError) else error.code
+    world.count(f"refused {code}")
     log.warning(
         "message refused",
         extra={
             "message_id": rejected.ref_to,
             "pmode": pmode.name if pmode else None,
-            "code": error.ebms if isinstance(error, EbmsError) else error.code,
+            "code": code,
             "what": error.what,
             "fix": error.fix,
         },

@@ -6,13 +6,17 @@ so build each once (python-stack 4).
 """
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ehmi_ap.errors import ConfigError
 
 SUITES = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """The TLS 1.2 suites when none are named; those of TLS 1.3 are all modern and always on."""
+
+_WEAKEST = 128
+"""Bits of strength a suite has to have; what has fewer is not offered, whatever the configuration says."""
 
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
@@ -85,6 +89,15 @@ def _harden(context: ssl.SSLContext, versions: Sequence[str], ciphers: Sequence[
         context.set_ciphers(":".join(ciphers) or SUITES)
     except ssl.SSLError as error:
         raise ConfigError([f"no known cipher suite among {', '.join(ciphers)}"]) from error
+    weak = [suite["name"] for suite in context.get_ciphers() if _is_weak(suite)]
+    if weak:
+        raise ConfigError([f"cipher suites that must not be used: {', '.join(weak)}; name others, or none"])
+
+
+def _is_weak(suite: Mapping[str, Any]) -> bool:
+    """Without encryption or authentication, below 128 bits, or RC4 (eDelivery AS4 1.15 3.2.6)."""
+    unproven = suite.get("auth") == "auth-null"
+    return unproven or suite["strength_bits"] < _WEAKEST or "rc4" in (suite.get("symmetric") or "")
 
 
 def _load(context: ssl.SSLContext, certificate: Path, key: Path | None, password: str | None) -> None:

@@ -63,6 +63,12 @@ def test_a_wrong_suite_is_named() -> None:
         client_context(ciphers=["NONSENSE"])
 
 
+@pytest.mark.parametrize("suite", ["NULL-SHA256", "ADH-AES128-SHA256"])
+def test_g17_a_suite_that_protects_nothing_is_refused(suite: str) -> None:
+    with pytest.raises(ConfigError, match="must not be used"):
+        client_context(ciphers=["ECDHE-RSA-AES256-GCM-SHA384", f"{suite}:@SECLEVEL=0"])
+
+
 def test_files_that_do_not_serve_are_named(server_file: Path, tmp_path: Path) -> None:
     (tmp_path / "empty.pem").write_text("")
     for options in ({"certificate": tmp_path / "none.pem"}, {"certificate": tmp_path / "empty.pem"}):
