@@ -200,10 +200,32 @@ def match_outbound(pmodes: Iterable[PMode], submission: Submission) -> PMode:
 _OUTBOUND: tuple[tuple[str, Callable[[Submission], object | None], Callable[[PMode, Submission], bool]], ...] = (
     ("name", lambda s: s.pmode, lambda p, s: p.name == s.pmode),
     ("partner", lambda s: s.to, lambda p, s: p.partner == s.to),
-    ("service", lambda s: s.service, lambda p, s: s.service == p.service or is_test(s.service or p.service)),
-    ("action", lambda s: s.action, lambda p, s: s.action in p.actions or is_test(s.service or p.service)),
+    ("service", lambda s: s.service, lambda p, s: agreed_service(p, s) is not None),
+    ("action", lambda s: s.action, lambda p, s: agreed_action(p, s) is not None),
     ("agreement", lambda s: s.agreement, lambda p, s: p.agreement == s.agreement),
 )
+
+
+def agreed_service(pmode: PMode, submission: Submission) -> Service | None:
+    """The service of a submission as the P-Mode writes it; None when the P-Mode has another.
+
+    C1 may leave out the type, which is the network's choice and stands in no business envelope (spec/ehmi.md 5.2).
+    """
+    asked = submission.service
+    if asked is None or (asked.type is None and asked.value == pmode.service.value):
+        return pmode.service
+    return asked if asked == pmode.service or is_test(asked) else None
+
+
+def agreed_action(pmode: PMode, submission: Submission) -> str | None:
+    """The action of a submission as the P-Mode writes it; None when the P-Mode has none like it, or none is asked for.
+
+    C1 may leave out the document scheme that a network puts before it: `scheme::` (spec/ehmi.md 5.2).
+    """
+    asked = submission.action
+    if asked is None or asked in pmode.actions or is_test(submission.service or pmode.service):
+        return asked
+    return next((action for action in pmode.actions if action.partition("::")[2] == asked), None)
 
 
 def parties(pmode: PMode, partner: PartyId) -> tuple[Party, Party]:

@@ -13,7 +13,7 @@ from datetime import datetime
 from ehmi_ap.as4.pack import check_payloads
 from ehmi_ap.errors import SubmissionError
 from ehmi_ap.model import MessageId, Participant, Party, Payload, Property, Service, Submission, UserMessage
-from ehmi_ap.pmode import DEFAULT_MPC, TEST_ACTION, Addressing, PMode, is_test, parties
+from ehmi_ap.pmode import DEFAULT_MPC, TEST_ACTION, Addressing, PMode, agreed_action, agreed_service, is_test, parties
 
 ORIGINAL_SENDER = "originalSender"
 FINAL_RECIPIENT = "finalRecipient"
@@ -58,7 +58,7 @@ def compose(
         SubmissionError: a value is missing, malformed or not C1's to set; the text says what to change.
     """
     from_, to = _parties(pmode)
-    service = submission.service or pmode.service
+    service = agreed_service(pmode, submission) or pmode.service
     message_id = _message_id(submission.message_id, "message_id") or new_id()
     if submission.conversation_id is not None:
         conversation_id = submission.conversation_id and _text(submission.conversation_id, "conversation_id")
@@ -90,8 +90,9 @@ def _parties(pmode: PMode) -> tuple[Party, Party]:
 
 
 def _action(submission: Submission, pmode: PMode, service: Service) -> str:
-    if submission.action is not None:
-        return _text(submission.action, "action")
+    agreed = agreed_action(pmode, submission)
+    if agreed is not None:
+        return _text(agreed, "action")
     if is_test(service):
         return TEST_ACTION
     if len(pmode.actions) != 1:

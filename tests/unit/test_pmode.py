@@ -29,6 +29,8 @@ from ehmi_ap.pmode import (
     TEST_ACTION,
     TEST_SERVICE,
     PMode,
+    agreed_action,
+    agreed_service,
     match_inbound,
     match_outbound,
     parse_pmode,
@@ -269,6 +271,16 @@ class TestOutbound:
     def test_ping(self) -> None:
         ping = self.asked(to=self.b.partner, service=Service(TEST_SERVICE), action=TEST_ACTION)
         assert match_outbound([self.a, self.b], ping) is self.b
+
+    def test_the_network_s_spelling_is_the_p_mode_s(self) -> None:
+        """An envelope knows no type of its PROCESSID and no scheme of its DOCUMENTID (spec/ehmi.md 5.2)."""
+        peppol = replace(self.a, service=Service("urn:p", "cenbii-procid-ubl"), actions=("busdox-docid-qns::urn:d::1",))
+        asked = self.asked(service=Service("urn:p"), action="urn:d::1")
+        assert match_outbound([peppol], asked) is peppol
+        assert agreed_service(peppol, asked) == Service("urn:p", "cenbii-procid-ubl")
+        assert agreed_action(peppol, asked) == "busdox-docid-qns::urn:d::1"
+        with pytest.raises(SubmissionError, match="no P-Mode has the service"):
+            match_outbound([peppol], self.asked(service=Service("urn:p", "other-type")))
 
     @pytest.mark.parametrize(
         ("changes", "expected"),
