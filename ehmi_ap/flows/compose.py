@@ -90,9 +90,8 @@ def _parties(pmode: PMode) -> tuple[Party, Party]:
 
 
 def _action(submission: Submission, pmode: PMode, service: Service) -> str:
-    agreed = agreed_action(pmode, submission)
-    if agreed is not None:
-        return _text(agreed, "action")
+    if submission.action is not None:
+        return _text(agreed_action(pmode, submission) or submission.action, "action")
     if is_test(service):
         return TEST_ACTION
     if len(pmode.actions) != 1:
