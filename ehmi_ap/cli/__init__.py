@@ -58,6 +58,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output has gone; stdout must not be flushed into it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(Exit.FAILED)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        note(f"error: {error.filename}: {error.strerror}")
+        return int(Exit.FAILED)
 
 
 def _exit_code(error: ApError) -> Exit:

@@ -33,9 +33,15 @@ def add(subparsers: "Subparsers") -> None:
     parser.add_argument("--participant", metavar="ID", help="original sender or final recipient")
     parser.add_argument("--conversation", metavar="ID", help="ConversationId")
     parser.add_argument("--since", metavar="TIME", help="not before this time (2026-11-23 or 2026-11-23T12:00:00Z)")
-    parser.add_argument("--limit", type=int, default=50, metavar="N", help="at most N messages (default: 50)")
+    parser.add_argument("--limit", type=_positive, default=50, metavar="N", help="at most N messages (default: 50)")
     add_daemon(parser)
     parser.set_defaults(run=run)
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise ValueError(text)
+    return number
 
 
 def run(args: argparse.Namespace) -> int:

@@ -40,6 +40,8 @@ def test_send_an_sbd_and_wait_for_its_receipt(
     assert "msg-sent" in out
     assert "receipt      stored" in out
     assert b"NonRepudiationInformation" in (tmp_path / "receipt.xml").read_bytes()
+    code, _, err = run(capsys, "show", message_id, "--receipt", "no-folder/receipt.xml")
+    assert (code, err) == (1, "error: no-folder/receipt.xml: No such file or directory\n")
 
     code, out, _ = run(capsys, "list", "--state", "acknowledged")
     assert code == 0
@@ -85,6 +87,12 @@ def test_what_c3_received_is_listed_there(capsys: pytest.CaptureFixture[str]) ->
     code, out, _ = run(capsys, "list", "--direction", "inbound", "--json")
     assert code == 0
     assert all(message["direction"] == "inbound" for message in loaded(out))
+
+
+def test_a_limit_below_one_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "list", "--limit", "0")
+    assert code == 64
+    assert "--limit" in err
 
 
 @pytest.mark.usefixtures("at_c2")
@@ -190,7 +198,8 @@ def test_the_configuration_says_where_the_daemon_is(
     port = net.c2.addresses.internal.rpartition(":")[2]
     text = (home / "ehmi-ap.toml").read_text()
     copy = home / "copy.toml"
-    copy.write_text(text.replace("[internal]\n", "[internal]\n").replace("port = 0", f"port = {port}"))
+    before, internal, after = text.partition("[internal]\n")
+    copy.write_text(before + internal + after.replace("port = 0", f"port = {port}", 1))
     monkeypatch.chdir(tmp_path)
     code, _, err = run(capsys, "list", "--config", str(copy))
     assert (code, err.replace("no messages\n", "")) == (0, "")
