@@ -225,7 +225,7 @@ def agreed_action(pmode: PMode, submission: Submission) -> str | None:
     asked = submission.action
     if asked is None or asked in pmode.actions or is_test(submission.service or pmode.service):
         return asked
-    return next((action for action in pmode.actions if action.partition("::")[2] == asked), None)
+    return next((action for action in pmode.actions if asked and action.partition("::")[2] == asked), None)
 
 
 def parties(pmode: PMode, partner: PartyId) -> tuple[Party, Party]:
