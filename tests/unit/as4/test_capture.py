@@ -89,7 +89,7 @@ def test_chunks_are_joined(body: bytes) -> None:
     assert _body(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n" + SOAP + b"\r\n" + body) == ENVELOPE
 
 
-@pytest.mark.parametrize("body", [gzip.compress(ENVELOPE), ENVELOPE])
+@pytest.mark.parametrize("body", [gzip.compress(ENVELOPE), ENVELOPE], ids=["gzip", "plain"])
 def test_gzip_content_is_inflated_unless_it_was_already(body: bytes) -> None:
     assert _body(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n" + SOAP + b"\r\n" + body) == ENVELOPE
 
