@@ -134,10 +134,10 @@ def _lay_out(folder: Path, name: str, system: str, authority: Authority, now: da
             "host": "127.0.0.1",
             "port": 0,
             "public_url": "https://localhost/as4",
-            "tls": {"certificate": str(tls.certificate), "key": str(tls.key)},
+            "tls": {"certificate": f"keys/{tls.certificate.name}", "key": f"keys/{tls.key.name}"},
         },
         "internal": {"host": "127.0.0.1", "port": 0},
-        "keys": {"signing": {"file": str(keys.key), "certificate": str(keys.certificate)}},
+        "keys": {"signing": {"file": f"keys/{keys.key.name}", "certificate": f"keys/{keys.certificate.name}"}},
         "backends": {system: {"kind": "directory", "path": f"../{system}", "token": {"file": "token"}}},
         "log": {"level": "error"},
     }

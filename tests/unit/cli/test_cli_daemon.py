@@ -3,6 +3,7 @@
 import io
 import json
 import socket
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from ehmi_ap import cli
 from ehmi_ap.cli.send import watched
 from ehmi_ap.demo.network import Network
+from ehmi_ap.tables import to_toml
 
 
 def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
@@ -196,10 +198,10 @@ def test_the_configuration_says_where_the_daemon_is(
     monkeypatch.delenv("EHMI_AP_TOKEN", raising=False)
     home = net.c2.ap.config.home
     port = net.c2.addresses.internal.rpartition(":")[2]
-    text = (home / "ehmi-ap.toml").read_text()
+    settings = tomllib.loads((home / "ehmi-ap.toml").read_text())
+    settings["internal"]["port"] = int(port)
     copy = home / "copy.toml"
-    before, internal, after = text.partition("[internal]\n")
-    copy.write_text(before + internal + after.replace("port = 0", f"port = {port}", 1))
+    copy.write_text(to_toml(settings))
     monkeypatch.chdir(tmp_path)
     code, _, err = run(capsys, "list", "--config", str(copy))
     assert (code, err.replace("no messages\n", "")) == (0, "")
