@@ -12,6 +12,8 @@ import pytest
 
 from ehmi_ap.model import MessageId
 
+pytest_plugins = ["tests.conformance.report"]
+
 _CHECKOUT = Path(__file__).resolve().parent.parent
 
 

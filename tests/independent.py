@@ -71,7 +71,7 @@ def check(
 
     With `covered`, a signature has to cover eb:Messaging, env:Body and every part.
     """
-    parts = _split(wire, content_type)
+    parts = split(wire, content_type)
     root = etree.fromstring(parts[0][1].removeprefix(b"\xef\xbb\xbf"))
     facts = Facts(root)
     contents = {cid: (kind, data) for kind, data, cid in ((p[0], p[1], p[2]) for p in parts[1:])}
@@ -90,7 +90,7 @@ def check(
 # -- MIME
 
 
-def _split(wire: bytes, content_type: str) -> list[tuple[str, bytes, str]]:
+def split(wire: bytes, content_type: str) -> list[tuple[str, bytes, str]]:
     """(type, bytes, content id) of each part; the first is the envelope."""
     if "multipart/related" not in content_type.lower():
         return [(content_type, wire, "")]
@@ -316,7 +316,7 @@ def _deliver(info: etree._Element, contents: dict[str, tuple[str, bytes]]) -> tu
 
 def insist(wire: bytes, content_type: str, facts: Facts) -> None:
     """What some peer insists on in a message of ours, beyond being right (peers-live 10, sender 1-5)."""
-    parts = _split(wire, content_type)
+    parts = split(wire, content_type)
     hrefs = [info.get("href", "") for info in facts.root.iterfind(".//eb:PartInfo", NS)]
     _must(hrefs == [f"cid:{cid}" for _, _, cid in parts[1:]], "parts in the order of PartInfo, hrefs unescaped")
     if len(parts) > 1:

@@ -63,10 +63,12 @@ def write_pair(
     pmode: str = "",
     settings: str = "",
     backends: Mapping[str, str] | None = None,
+    tls_settings: str = "",
 ) -> tuple[Side, Side]:
     """Write `alpha` and `beta` below `folder`; `pmode` and `settings` are TOML appended to each side's files.
 
     `backends` maps a backend's name to the body of its table; a directory backend `files` when not given.
+    `tls_settings` are more lines of [as4.tls].
     """
     now = datetime.now(UTC)
     window = {"not_before": now - timedelta(days=1), "not_after": now + timedelta(days=30)}
@@ -100,7 +102,16 @@ def write_pair(
     )
     alpha, beta = sides
     for side, partner in ((alpha, beta), (beta, alpha)):
-        _write(side, partner, authority, server, pmode=pmode, settings=settings, backends=backends or {"files": ""})
+        _write(
+            side,
+            partner,
+            authority,
+            server,
+            pmode=pmode,
+            settings=settings,
+            backends=backends or {"files": ""},
+            tls_settings=tls_settings,
+        )
     return alpha, beta
 
 
@@ -113,6 +124,7 @@ def _write(
     pmode: str,
     settings: str,
     backends: Mapping[str, str],
+    tls_settings: str,
 ) -> None:
     for name in ("keys", "trust", "pmodes"):
         (side.home / name).mkdir(parents=True, mode=0o700)
@@ -127,7 +139,7 @@ def _write(
     (side.home / "trust" / f"{partner.name}.pem").write_bytes(partner.identity.pem)
     (side.home / "trust" / "pair-ca.pem").write_bytes(authority.pem)
     listener = (
-        '[as4.tls]\ncertificate = "keys/tls.crt.pem"\nkey = "keys/tls.key.pem"\n'
+        f'[as4.tls]\ncertificate = "keys/tls.crt.pem"\nkey = "keys/tls.key.pem"\n{tls_settings}'
         if side.tls
         else "insecure_http = true\n\n[web]\ninsecure_http = true\n"
     )
