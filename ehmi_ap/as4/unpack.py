@@ -1,10 +1,10 @@
 """Wire -> Verified | Signal | Rejected: the strict reading of a request.
 
-The steps are those of verify, agreement and parts. They run in an order that is safe (nothing is inflated before
-SignatureValue and signer hold; key operations before passes over the bytes), while the fault that is answered is that
-of the lowest step number, the order of as4-wire 6.4. Only what the signature covers is read: the header from the very
-element object whose digest held, payloads from the very bytes that were digested. On any failure every spool is
-discarded.
+The steps are those of verify, agreement and parts. They run in an order that is safe (nothing is inflated or, but for
+SignedInfo, canonicalised before SignatureValue and signer hold; key operations before passes over the bytes), while the
+fault that is answered is that of the lowest step number, the order of as4-wire 6.4. Only what the signature covers is
+read: the header from the very element object whose digest held, payloads from the very bytes that were digested. On any
+failure every spool is discarded.
 
 The caller sees to HTTP (method, path, Content-Encoding, sizes on arrival) and stores before it answers.
 """
@@ -29,6 +29,7 @@ from ehmi_ap.as4.verify import (
     check_elements,
     check_request,
     check_signers,
+    check_transforms,
     check_value,
     name_of,
     parse_envelope,
@@ -179,16 +180,24 @@ class _Reading:
     def _signed(
         self, user: UserHeader, pmode: PMode, envelope: Envelope, parts: Sequence[Part]
     ) -> tuple[Proof | None, Certificate | None]:
-        """Steps 6 to 8 but for the digests of the parts: the signature, and its signer when all of it holds."""
+        """Steps 6 to 8 but for the digests of the parts: the signature, and its signer when all of it holds.
+
+        Elements are canonicalised last: that costs the most by far, and only a trusted signer may make us do it. So
+        the digests of a signer who is refused (8) are not asked, and what is answered is that, or what is not covered.
+        """
         proof: Proof | None = None
         signer: Certificate | None = None
+        trusted: Certificate | None = None
         with self._faults.at(6):
             proof = self._proof(envelope, parts, pmode)
-            check_elements(proof)
+            check_transforms(proof)
             fitting = check_value(proof)
             with self._faults.at(8):
                 party = user.message.from_.id
-                signer = check_signers(fitting, pmode=pmode, party=party, trust=self._trust, now=self._now)
+                trusted = check_signers(fitting, pmode=pmode, party=party, trust=self._trust, now=self._now)
+            if trusted is not None:
+                check_elements(proof)
+                signer = trusted
         if proof is not None:
             with self._faults.at(7):
                 check_coverage(proof, envelope, len(parts))

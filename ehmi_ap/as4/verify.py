@@ -8,8 +8,9 @@ The numbers are those of as4-wire 6.4's order of faults, used throughout this pa
     4 match               header -> PMode                            0010, 0003         (agreement.py)
     5 find_locks          Security -> how each part is opened        0102, 0103         (parts.py)
     6 read_proof          Security -> signature, what it covers      0009, 0101, 0103
-      check_elements      digests of elements                        0101
+      check_transforms    exclusive C14N for elements                0103
       check_value         SignatureValue                             0101
+      check_elements      digests of elements                        0101
     7 check_coverage      Messaging, Body and every part are signed  0103
     8 check_signer        chain, fitness, party binding              0101
     9 pair_parts          eb:PartInfo <-> MIME parts                 0011               (parts.py)
@@ -287,8 +288,17 @@ def binary_tokens(envelope: Envelope) -> dict[str, etree._Element]:
     return {token.get(name, ""): token for token in found for name in (_WSU_ID, "Id") if token.get(name)}
 
 
+def check_transforms(proof: Proof) -> None:
+    """Step 6: each signed element is canonicalised as AS4 allows; PolicyNoncompliance (0103). Computes nothing."""
+    with spoken_as(FailedAuthentication):
+        for _, reference in proof.elements:
+            dsig.check_transforms(reference)
+
+
 def check_elements(proof: Proof) -> None:
     """Step 6: the digests of the signed elements.
+
+    Up to 125 ms each where a peer makes it so: for a request, to be asked only once the signer is known to be trusted.
 
     Raises PolicyNoncompliance (0103) for a transform that is not exclusive C14N, FailedAuthentication (0101).
     """

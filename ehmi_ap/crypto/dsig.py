@@ -216,8 +216,8 @@ def digest_of(data: Iterable[bytes], digest_uri: str) -> bytes:
     return digester.digest()
 
 
-def element_form(element: etree._Element, reference: ParsedReference) -> bytes:
-    """The canonical bytes of an element that `reference` covers, its PrefixList honoured.
+def check_transforms(reference: ParsedReference) -> None:
+    """Whether `reference` may cover an element.
 
     Raises:
         NotAllowedAlgorithm: the transforms are not exactly one exclusive C14N without comments (as4-wire 3.6).
@@ -225,6 +225,14 @@ def element_form(element: etree._Element, reference: ParsedReference) -> bytes:
     if len(reference.transforms) != 1 or reference.transforms[0].uri != EXC_C14N:
         other = next((t.uri for t in reference.transforms if t.uri != EXC_C14N), "")
         raise NotAllowedAlgorithm("transform", algorithms.shown(other))
+
+
+def element_form(element: etree._Element, reference: ParsedReference) -> bytes:
+    """The canonical bytes of an element that `reference` covers, its PrefixList honoured.
+
+    Raises NotAllowedAlgorithm as check_transforms.
+    """
+    check_transforms(reference)
     return canonical(element, reference.transforms[0].prefixes)
 
 
