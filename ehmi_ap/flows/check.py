@@ -41,7 +41,7 @@ async def profile_fault(message: UserMessage, pmode: PMode, world: World) -> Ebm
     refused = await profile_findings(message, pmode, world)
     if not refused:
         return None
-    rules = ", ".join(finding.rule for finding in refused)
+    rules = ", ".join(dict.fromkeys(finding.rule for finding in refused))
     return Other(
         f"profile {pmode.profile} refuses the message: {rules}",
         fix=" ".join(finding.fix for finding in refused if finding.fix) or None,

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 COME_BACK_AFTER = 60.0
 """Seconds in Retry-After when our storage fails."""
+SIGNALLED = 16
+"""Messages that one posted signal may be about; anybody can post one, so what names more is read no further."""
 
 
 async def receive(wire: Wire, world: World) -> Wire:
@@ -62,7 +64,7 @@ async def _answer(wire: Wire, world: World, spools: "_Spools") -> Wire:
     )
     match result:
         case Signal():
-            for message_id in dict.fromkeys(result.ref_to):
+            for message_id in result.ref_to[:SIGNALLED]:
                 await note_signal(wire, message_id, agreements, world)
             return Wire(content_type="", body=MemoryBody(b""), status=202)
         case Rejected():

@@ -25,7 +25,7 @@ async def note_signal(wire: Wire, message_id: MessageId, agreements: Agreements,
     sent = await world.store.sent(message_id)
     pmode = next((pmode for pmode in agreements.pmodes if sent is not None and pmode.name == sent.pmode), None)
     if sent is None or pmode is None or not sent.references:
-        log.info("signal about a message that we never sent", extra=facts)
+        log.info("signal about a message that we never sent", extra={"message_id": quoted(message_id)})
         return
     outcome = conclude(
         wire,
