@@ -17,6 +17,7 @@ from ehmi_ap.crypto.safexml import DEFAULT_LIMITS
 from ehmi_ap.model import Acknowledged, MessageId, Refused, UserMessage, Wire
 from ehmi_ap.pmode import DEFAULT_MPC, PMode
 
+OWN = Path(__file__).parents[2] / "vectors" / "data"
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 D, P, S, B = (
     "78464c69284058256f2315a0",
@@ -123,14 +124,14 @@ def _pmode(message: UserMessage, known: _Known) -> PMode:
     )
 
 
-def _file(data: Path, name: str, kind: str) -> Path:
-    return next((data / "as4" / name).parent.glob(f"{Path(name).name}.{kind}*"))
+def _file(name: str, kind: str) -> Path:
+    return next((OWN / name).parent.glob(f"{Path(name).name}.{kind}*"))
 
 
 @pytest.mark.parametrize(("name", "keys", "payloads", "references"), EXCHANGES)
-def test_a_recorded_exchange(shared_data: Path, name: str, keys: str, payloads: list[str], references: int) -> None:
-    known = _known(shared_data / "as4" / "live-keys" / keys)
-    request = _wire(_file(shared_data, name, "request"))
+def test_a_recorded_exchange(name: str, keys: str, payloads: list[str], references: int) -> None:
+    known = _known(OWN / "live-keys" / keys)
+    request = _wire(_file(name, "request"))
     pmode = _pmode(_message(request), known)
     result = unpack(request, pmodes=[pmode], keys=known.keys, trust=known.trust, now=NOW, new_spool=MemorySpool)
     assert isinstance(result, Verified), getattr(result, "error", result)
@@ -140,7 +141,7 @@ def test_a_recorded_exchange(shared_data: Path, name: str, keys: str, payloads: 
     assert len(result.references) == references
     assert result.test == ("test" in name)
     outcome = conclude(
-        _wire(_file(shared_data, name, "response")),
+        _wire(_file(name, "response")),
         message_id=result.message.message_id,
         references=result.references,
         pmode=pmode,
@@ -151,11 +152,11 @@ def test_a_recorded_exchange(shared_data: Path, name: str, keys: str, payloads: 
 
 
 @pytest.mark.parametrize(("name", "codes", "signed"), ERRORS)
-def test_a_recorded_error(shared_data: Path, name: str, codes: list[str], signed: bool) -> None:
-    known = _known(shared_data / "as4" / "live-keys" / "domibus-holodeck")
-    reply = _wire(_file(shared_data, name, "response"))
+def test_a_recorded_error(name: str, codes: list[str], signed: bool) -> None:
+    known = _known(OWN / "live-keys" / "domibus-holodeck")
+    reply = _wire(_file(name, "response"))
     named = re.search(rb"RefToMessageId>\s*([^<\s]+)", read_all(reply.body))
-    request = _message(_wire(_file(shared_data, "domibus/probe-01-ok", "request")))
+    request = _message(_wire(_file("domibus/probe-01-ok", "request")))
     outcome = conclude(
         reply,
         message_id=MessageId(named[1].decode() if named else "nothing@example"),
@@ -169,9 +170,9 @@ def test_a_recorded_error(shared_data: Path, name: str, codes: list[str], signed
     assert [error.signed_by is not None for error in outcome.errors] == [signed] * len(codes)
 
 
-def test_a_recorded_pull_request_is_refused(shared_data: Path) -> None:
-    known = _known(shared_data / "as4" / "live-keys" / "domibus-holodeck")
-    wire = _wire(_file(shared_data, "holodeck/pull-empty", "request"))
+def test_a_recorded_pull_request_is_refused() -> None:
+    known = _known(OWN / "live-keys" / "domibus-holodeck")
+    wire = _wire(_file("holodeck/pull-empty", "request"))
     result = unpack(wire, pmodes=[], keys=known.keys, trust=known.trust, now=NOW, new_spool=MemorySpool)
     assert isinstance(result, Rejected)
     assert result.error.code == "peer.0008"

@@ -96,12 +96,13 @@ def read(path: Path) -> Capture:
     return Capture(root, parts)
 
 
+OWN = Path(__file__).parents[2] / "vectors" / "data"
 WSS4J = {"rsa-signed.mime": None, "rsa-oaep-bst.mime": "rsa-receiver", "rsa-oaep-issuerserial.mime": "rsa-receiver"}
 
 
 @pytest.mark.parametrize("name", WSS4J)
-def test_messages_of_wss4j_decrypt_and_verify(shared_data, name):
-    folder = shared_data / "as4/wss4j"
+def test_messages_of_wss4j_decrypt_and_verify(name):
+    folder = OWN / "wss4j"
     capture = read(folder / name)
     parts = capture.parts
     if WSS4J[name]:
@@ -123,8 +124,8 @@ def test_messages_of_wss4j_decrypt_and_verify(shared_data, name):
         ("ed2-ecdsa-ecdhes-hkdf-bst.mime", "ecdsa-sha256"),
     ],
 )
-def test_messages_of_as4_2_are_read_but_their_algorithms_are_not_known_yet(shared_data, name, word):
-    capture = read(shared_data / "as4/wss4j" / name)
+def test_messages_of_as4_2_are_read_but_their_algorithms_are_not_known_yet(name, word):
+    capture = read(OWN / "wss4j" / name)
 
     assert capture.signature.algorithm.endswith(word)
     with pytest.raises(NotAllowedAlgorithm):
@@ -196,9 +197,9 @@ def test_receipts_received_by_phase4_verify(shared_data, name, common_name):
     dsig.check_value(capture.signature, capture.signer.public_key)
 
 
-def test_the_references_of_a_receipt_are_the_canonical_form_of_what_was_signed(shared_data):
+def test_the_references_of_a_receipt_are_the_canonical_form_of_what_was_signed():
     """A receipt repeats ds:Reference; parsed again on its own, it has the same canonical form."""
-    for reference in read(shared_data / "as4/wss4j/rsa-signed.mime").signature.references:
+    for reference in read(OWN / "wss4j/rsa-signed.mime").signature.references:
         noun = reference.noun()
 
         assert noun.transforms[0] in (
