@@ -47,6 +47,13 @@ async def settled(ap: AccessPoint, count: int, after: int) -> int:
     return seq
 
 
+async def last_seq(ap: AccessPoint) -> int:
+    seq = 0
+    async for event in ap.events(follow=False):
+        seq = event.seq
+    return seq
+
+
 async def messages(ap: AccessPoint, count: int, in_flight: int) -> dict[str, object]:
     payload = MemoryBody(b"".join(floor.fhir_like(10_240)))
 
@@ -61,7 +68,7 @@ async def messages(ap: AccessPoint, count: int, in_flight: int) -> dict[str, obj
         await asyncio.gather(*(one() for _ in range(number)))
         return await waiting
 
-    seq = await run(200, 0)
+    seq = await run(200, await last_seq(ap))
     start, spent = time.perf_counter(), time.process_time()
     await run(count, seq)
     return {"seconds": time.perf_counter() - start, "cpu": time.process_time() - spent, "count": count}
