@@ -312,7 +312,7 @@ _SINGLE = ("content-id", "content-type", "content-transfer-encoding")
 _TYPE = re.compile(r"[ \t]*(?P<type>[!#$%&'*+.^_`|~0-9A-Za-z-]+/[!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*(?=;|\Z)")
 _PARAMETER = re.compile(
     r"[ \t]*;[ \t]*(?:(?P<name>[!#$%&\'*+.^_`|~0-9A-Za-z-]+)[ \t]*=[ \t]*"
-    r'(?:"(?P<quoted>(?:[^"\\]|\\.)*)"[ \t]*(?=;|\Z)|(?P<plain>[^;]*))|(?=[ \t]*(?:;|\Z)))'
+    r'(?:"(?P<quoted>[^"\\]*+(?:\\.[^"\\]*+)*+)"[ \t]*(?=;|\Z)|(?P<plain>[^;]*))|(?=[ \t]*(?:;|\Z)))'
 )
 _ESCAPED = re.compile(r"\\(.)")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")

@@ -7,7 +7,7 @@ import re
 
 from lxml import etree
 
-from ehmi_ap.as4.names import EB, qname
+from ehmi_ap.as4.names import EB
 from ehmi_ap.errors import InvalidHeader
 
 _SPACE = " \t\r\n"
@@ -19,15 +19,14 @@ class Cursor:
 
     def __init__(self, parent: etree._Element, namespace: str = EB) -> None:
         self._parent = parent
-        self._namespace = namespace
+        self._start = f"{{{namespace}}}"
         self._left = children_of(parent)
         self._left.reverse()
 
     def optional(self, local: str) -> etree._Element | None:
         """The next child, if it is the one named."""
-        if self._left and self._left[-1].tag == qname(self._namespace, local):
-            return self._left.pop()
-        return None
+        left = self._left
+        return left.pop() if left and left[-1].tag == self._start + local else None
 
     def required(self, local: str) -> etree._Element:
         element = self.optional(local)
@@ -56,14 +55,19 @@ class Cursor:
 def children_of(element: etree._Element) -> list[etree._Element]:
     """The child elements, where there is nothing else but white space and comments."""
     children: list[etree._Element] = []
-    texts = [element.text]
+    stray = is_text(element.text)
     for child in element:
-        texts.append(child.tail)
+        stray = stray or is_text(child.tail)
         if not isinstance(child, etree._Comment):
             children.append(child)
-    if any(text and text.strip(_SPACE) for text in texts):
+    if stray:
         raise InvalidHeader(f"{local_name(element)} has text between its elements")
     return children
+
+
+def is_text(text: str | None) -> bool:
+    """Whether there is more than XML white space."""
+    return bool(text and text.strip(_SPACE))
 
 
 def check_foreign(element: etree._Element) -> None:
