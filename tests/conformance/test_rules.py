@@ -1,4 +1,7 @@
-"""Rules of eDelivery AS4 1.15 that no assertion of the Commission covers (G01-14, 28, 37, 47)."""
+"""Rules of eDelivery AS4 1.15 that no assertion of the Commission covers (G01-14, 28, 37, 47).
+
+Every way to be refused is in tests/functional/bad_input; here stands what shows a row, over both transports.
+"""
 
 import uuid
 from collections.abc import Callable

@@ -175,16 +175,21 @@ class Node:
 
     async def outcome(self, message_id: MessageId, kind: EventKind = EventKind.SENT) -> DeliveryEvent:
         """Wait until this happens to a message here."""
-        async with asyncio.timeout(PATIENCE):
-            async for event in self.ap.events(message_id=message_id):
-                if event.kind is kind:
-                    return event
-        raise AssertionError("the access point stopped")
+        return await happened(self.ap, message_id, kind)
 
     async def stored(self, message_id: MessageId, direction: Direction) -> Stored | None:
         """What it keeps of a message."""
         found = await self.ap.store.find(Query(message_id=message_id, direction=direction))
         return found[0] if found else None
+
+
+async def happened(ap: AccessPoint, message_id: MessageId, kind: EventKind) -> DeliveryEvent:
+    """Wait until this happens to a message."""
+    async with asyncio.timeout(PATIENCE):
+        async for event in ap.events(message_id=message_id):
+            if event.kind is kind:
+                return event
+    raise AssertionError("the access point stopped")
 
 
 # -- the platform
@@ -296,9 +301,9 @@ async def open_world(folder: Path, transport: str) -> AsyncIterator[World]:
         write_pmodes(side, partner)
     async with AsyncExitStack() as stack:
         aps: dict[str, AccessPoint] = {}
-        nodes = [await stack.enter_async_context(_node(side, transport, aps)) for side in sides]
+        c2, c3 = [await stack.enter_async_context(_node(side, transport, aps)) for side in sides]
         client = await stack.enter_async_context(aiohttp.ClientSession())
-        yield World(transport, *nodes, client)
+        yield World(transport, c2, c3, client)
 
 
 def write_pmodes(side: Side, partner: Side) -> None:

@@ -1,8 +1,7 @@
-"""TLS of the AS4 listener, as a client sees it (EC test assertions CP_TA39 to CP_TA43; conformance G16, G17)."""
+"""TLS of the AS4 listener, as a client sees it (conformance G16, G17; CP_TA39 to CP_TA43 are in tests/conformance)."""
 
 import asyncio
 import ssl
-import struct
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -73,54 +72,7 @@ async def test_g17_tls_1_2_and_1_3_by_default_with_forward_secrecy(pair, version
     assert suite.startswith(("ECDHE-", "TLS_"))
 
 
-@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1:DeprecationWarning")
-@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
-async def test_cp_ta40_tls_1_0_and_1_1_are_not_spoken(pair, version):
-    with pytest.raises((ssl.SSLError, ConnectionError)):
-        await ask(configured(pair[1]), offering(pair[1], version, version, "ALL:@SECLEVEL=0"))
-
-
-@pytest.mark.parametrize("hello", ["ssl3", "ssl2"])
-async def test_cp_ta41_ssl_2_and_3_are_not_spoken(pair, hello):
-    """No current library speaks them: the ClientHello is written by hand."""
-    suites = struct.pack("!HHH", 0x002F, 0x000A, 0x0005)
-    body = b"\x03\x00" + b"\x11" * 32 + b"\x00" + struct.pack("!H", len(suites)) + suites + b"\x01\x00"
-    handshake = b"\x01" + len(body).to_bytes(3, "big") + body
-    record = b"\x16\x03\x00" + struct.pack("!H", len(handshake)) + handshake
-    ssl2 = b"\x01\x00\x02" + struct.pack("!HHH", 6, 0, 16) + b"\x01\x00\x80\x07\x00\xc0" + b"\x11" * 16
-    async with (
-        AccessPoint(configured(pair[1]), backends={"c4": Fetching()}) as ap,
-        listening(ap) as addresses,
-    ):
-        port = int(addresses.as4.split(":")[2].split("/")[0])
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(record if hello == "ssl3" else struct.pack("!H", 0x8000 | len(ssl2)) + ssl2)
-        async with asyncio.timeout(5):
-            said = await reader.read()
-        writer.close()
-    assert b"\x16" not in said[:1], "a handshake was begun"
-    assert b"HTTP" not in said
-
-
-async def test_cp_ta42_a_suite_outside_the_list_is_refused(pair):
-    config = configured(
-        pair[1], versions=("1.2",), ciphers=("ECDHE-RSA-AES256-GCM-SHA384", "DHE-RSA-AES256-GCM-SHA384")
-    )
-    version = ssl.TLSVersion.TLSv1_2
-    with pytest.raises((ssl.SSLError, ConnectionError)):
-        await ask(config, offering(pair[1], version, version, "ECDHE-RSA-AES128-GCM-SHA256:AES256-SHA"))
-
-
-async def test_cp_ta43_a_suite_on_the_list_is_spoken(pair):
-    config = configured(
-        pair[1], versions=("1.2",), ciphers=("ECDHE-RSA-AES256-GCM-SHA384", "DHE-RSA-AES256-GCM-SHA384")
-    )
-    version = ssl.TLSVersion.TLSv1_2
-    answer, _, suite = await ask(config, offering(pair[1], version, version, "ECDHE-RSA-AES256-GCM-SHA384"))
-    assert (answer.status, suite) == (400, "ECDHE-RSA-AES256-GCM-SHA384")
-
-
-async def test_cp_ta39_versions_are_configurable(pair):
+async def test_g17_versions_are_configurable(pair):
     """A listener set to 1.3 alone does not speak 1.2."""
     config = configured(pair[1], versions=("1.3",))
     with pytest.raises((ssl.SSLError, ConnectionError)):
