@@ -309,10 +309,11 @@ _PADDING = 72  # bytes after a boundary in which its line has to end
 _BOUNDARY_LENGTH = 200  # RFC 2046 allows 70
 _FALSE_DELIMITERS = 64
 _SINGLE = ("content-id", "content-type", "content-transfer-encoding")
-_TYPE = re.compile(r"[ \t]*(?P<type>[!#$%&'*+.^_`|~0-9A-Za-z-]+/[!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*(?=;|\Z)")
+# Possessive, so that a long run of white space is walked through once and not once for each of its characters.
+_TYPE = re.compile(r"[ \t]*+(?P<type>[!#$%&'*+.^_`|~0-9A-Za-z-]++/[!#$%&'*+.^_`|~0-9A-Za-z-]++)[ \t]*+(?=;|\Z)")
 _PARAMETER = re.compile(
-    r"[ \t]*;[ \t]*(?:(?P<name>[!#$%&\'*+.^_`|~0-9A-Za-z-]+)[ \t]*=[ \t]*"
-    r'(?:"(?P<quoted>[^"\\]*+(?:\\.[^"\\]*+)*+)"[ \t]*(?=;|\Z)|(?P<plain>[^;]*))|(?=[ \t]*(?:;|\Z)))'
+    r"[ \t]*+;[ \t]*+(?:(?P<name>[!#$%&\'*+.^_`|~0-9A-Za-z-]++)[ \t]*+=[ \t]*+"
+    r'(?:"(?P<quoted>[^"\\]*+(?:\\.[^"\\]*+)*+)"[ \t]*+(?=;|\Z)|(?P<plain>[^;]*+))|(?=;|\Z))'
 )
 _ESCAPED = re.compile(r"\\(.)")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
