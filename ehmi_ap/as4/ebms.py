@@ -73,7 +73,10 @@ class UserHeader:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalHeader:
-    """eb:SignalMessage as read. `references` are a receipt's, None when it carries no NonRepudiationInformation."""
+    """eb:SignalMessage as read.
+
+    `references` are a receipt's, their `xml` left empty; None when it carries no NonRepudiationInformation.
+    """
 
     message_id: MessageId
     timestamp: datetime
@@ -314,7 +317,7 @@ def _receipt(element: etree._Element) -> tuple[Reference, ...] | None:
 
 def _reference(element: etree._Element) -> Reference:
     try:
-        return read_reference(element).noun()
+        return read_reference(element).noun(with_xml=False)
     except XmlSecurityError:
         raise InvalidHeader("a ds:Reference in the receipt is malformed") from None
 

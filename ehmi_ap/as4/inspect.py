@@ -285,7 +285,9 @@ def _sent(request: bytes) -> tuple[MessageId, tuple[Reference, ...]] | None:
         return None
     if not header.user:
         return None
-    return header.user[0].message.message_id, tuple(reference.noun() for reference in signature.references)
+    return header.user[0].message.message_id, tuple(
+        reference.noun(with_xml=False) for reference in signature.references
+    )
 
 
 def _receipt(signal: SignalHeader) -> Receipt:

@@ -120,6 +120,7 @@ class _Reading:
         self.ref_to: MessageId | None = None
         self.pmode: PMode | None = None
         self.known: UserMessage | None = None
+        self._references: tuple[Reference, ...] = ()
 
     def read(self, wire: Wire, limits: XmlLimits) -> Verified | Signal:
         parts = split(wire, parts=max((pmode.limits.parts for pmode in self._pmodes), default=100))  # 1
@@ -167,13 +168,12 @@ class _Reading:
         except BaseException:
             passes.discard()
             raise
-        assert proof is not None  # else step 6 found a fault
         assert signer is not None  # else step 6 or 8 did
         return Verified(
             message=replace(user.message, payloads=passes.payloads),
             signer=signer,
             pmode=pmode,
-            references=proof.references,
+            references=self._references,
             test=is_test(user.message.service),
         )
 
@@ -197,6 +197,7 @@ class _Reading:
                 trusted = check_signers(fitting, pmode=pmode, party=party, trust=self._trust, now=self._now)
             if trusted is not None:
                 check_elements(proof)
+                self._references = proof.references()
                 signer = trusted
         if proof is not None:
             with self._faults.at(7):

@@ -144,9 +144,10 @@ class Proof:
     parts: dict[int, list[ParsedReference]]
     signers: tuple[Signer, ...]
 
-    @property
     def references(self) -> tuple[Reference, ...]:
-        return tuple(reference.noun() for reference in self.signature.references)
+        """What a receipt repeats; FailedAuthentication (0101) where one has no canonical form."""
+        with spoken_as(FailedAuthentication):
+            return tuple(reference.noun() for reference in self.signature.references)
 
 
 def read_proof(

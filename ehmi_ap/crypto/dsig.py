@@ -55,17 +55,22 @@ class Transform:
 
 @dataclass(frozen=True, slots=True)
 class ParsedReference:
-    """A ds:Reference; `digest_method` is a URI, `xml` the element's exclusive canonical form."""
+    """A ds:Reference; `digest_method` is a URI."""
 
     uri: str
     digest_method: str
     digest: bytes
     transforms: tuple[Transform, ...]
-    xml: bytes
+    element: etree._Element
 
-    def noun(self) -> Reference:
-        """The reference as receipts carry and compare it."""
-        return Reference(self.uri, self.digest_method, self.digest, tuple(t.uri for t in self.transforms), self.xml)
+    def noun(self, *, with_xml: bool = True) -> Reference:
+        """The reference as receipts compare it, and `with_xml` as they carry it, which costs a canonicalisation.
+
+        Raises:
+            MalformedXml: with_xml, and the element has no canonical form.
+        """
+        xml = canonical(self.element) if with_xml else b""
+        return Reference(self.uri, self.digest_method, self.digest, tuple(t.uri for t in self.transforms), xml)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +142,7 @@ def read_reference(element: etree._Element, limits: SignatureLimits = DEFAULT_LI
         digest_method=attribute(method, "Algorithm"),
         digest=base64_of(single(parts, "DigestValue"), _MAX_DIGEST),
         transforms=_transforms(optional(parts, "Transforms"), limits),
-        xml=canonical(element),
+        element=element,
     )
 
 

@@ -220,7 +220,7 @@ def test_a_receipt_with_a_foreign_child_beside_it() -> None:
     assert signal.references is not None
     (reference,) = signal.references
     assert reference.key() == ("#m", "urn:d", b"\x01\x02\x03", (EC,))
-    assert reference.xml.startswith(f'<ds:Reference xmlns:ds="{DS}" URI="#m">'.encode())
+    assert reference.xml == b""  # its canonical form would be worked out before anybody knows who sent it
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_a_proof_points_at_the_very_elements_of_the_envelope() -> None:
     assert elements[1] is envelope.body
     assert list(proof.parts) == [1]
     assert proof.signers == (Signer(certificate=certificate(alpha())),)
-    assert [reference.uri for reference in proof.references] == ["#messaging", "#body", "cid:p1@craft.example"]
+    assert [reference.uri for reference in proof.references()] == ["#messaging", "#body", "cid:p1@craft.example"]
     verify.check_elements(proof)
     assert verify.check_value(proof) == proof.signers
     verify.check_coverage(proof, envelope, len(parts))
