@@ -145,8 +145,13 @@ def match_inbound(pmodes: Iterable[PMode], message: UserMessage) -> PMode:
         if not remaining:
             raise ProcessingModeMismatch(f"no P-Mode fits the message's {what}")
         candidates = remaining
-    named = [pmode for pmode in candidates if pmode.partner is not None]
-    return (named or candidates)[0]
+    named = [pmode for pmode in candidates if pmode.partner is not None] or candidates
+    return _made_for(message.service, named)[0]
+
+
+def _made_for(service: Service | None, pmodes: Sequence[PMode]) -> Sequence[PMode]:
+    """Those that name the service themselves, which of the test service few do; all, where none does."""
+    return [pmode for pmode in pmodes if pmode.service == service] or pmodes
 
 
 def _service_fits(pmode: PMode, message: UserMessage) -> bool:
@@ -188,6 +193,7 @@ def match_outbound(pmodes: Iterable[PMode], submission: Submission) -> PMode:
     if len(candidates) > 1:
         receiver = submission.receiver.value if submission.receiver else None
         candidates = [p for p in candidates if receiver in p.participants] or candidates
+        candidates = [*_made_for(submission.service, candidates)]
     if len(candidates) != 1:
         names = ", ".join(sorted(p.name for p in candidates)) or "none is configured"
         raise SubmissionError(

@@ -10,7 +10,7 @@ from ehmi_ap.access_point import AccessPoint
 from ehmi_ap.body import MemoryBody
 from ehmi_ap.config import Config
 from ehmi_ap.lifecycle import State
-from ehmi_ap.model import Direction, EventKind, MessageId, Service, Wire
+from ehmi_ap.model import Direction, EventKind, MessageId, PartyId, Service, Wire
 from ehmi_ap.server import listening
 from tests.conformance import judge
 from tests.conformance.catalogue import assertion
@@ -30,7 +30,7 @@ from tests.conformance.world import (
 from tests.craft import EB
 from tests.functional.sim import Forward
 from tests.independent import NS
-from tests.pair import write_pair
+from tests.pair import PARTY_TYPE, write_pair
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -94,7 +94,7 @@ async def test_messages_name_one_party_each_way(world: World) -> None:
 @assertion("CP_TA16")
 @assertion("CP_TA17")
 async def test_a_ping_is_answered_and_not_delivered(world: World) -> None:
-    ping = message(**PING)
+    ping = message(pmode=None, to=PartyId(world.c3.side.name, PARTY_TYPE), **PING)
     assert ping.message_id is not None
     exchange = await world.exchange(ping)
     root = judge.sent(exchange, world.c3).root

@@ -176,13 +176,14 @@ class TestShipped:
         found = {file.name.removesuffix(".toml"): file for file in shipped_pmodes().iterdir()}
         sets = {
             name: parse_pmode(name, tomllib.loads(found[name].read_text()), us=US, profiles=PROFILES)
-            for name in ("SIMPLE_ONEWAY", "SIMPLE_TWOWAY", "ONEWAY_RETRY", "ONEWAY_ONLY_SIGN")
+            for name in ("SIMPLE_ONEWAY", "SIMPLE_TWOWAY", "ONEWAY_RETRY", "ONEWAY_ONLY_SIGN", "PING")
         }
         assert {name: p.retry.attempts for name, p in sets.items()} == {
             "SIMPLE_ONEWAY": 1,
             "SIMPLE_TWOWAY": 1,
             "ONEWAY_RETRY": 6,
             "ONEWAY_ONLY_SIGN": 1,
+            "PING": 1,
         }
         assert sets["ONEWAY_RETRY"].retry.longest_wait >= sets["ONEWAY_RETRY"].retry.first_wait
         assert sets["ONEWAY_RETRY"].retry.first_wait < 180
@@ -233,6 +234,12 @@ class TestInbound:
         ping = received(self.pmode, service=Service(TEST_SERVICE), action="anything")
         assert match_inbound([self.pmode], ping) is self.pmode
 
+    def test_a_test_message_falls_under_the_p_mode_for_tests_where_there_is_one(self) -> None:
+        """conformance.md 1: PING"""
+        ping = parse(TABLE, service=TEST_SERVICE, actions=[TEST_ACTION])
+        assert match_inbound([self.pmode, ping], received(ping)) is ping
+        assert match_inbound([self.pmode, ping], received(self.pmode)) is self.pmode
+
     def test_a_named_partner_comes_before_any_partner(self) -> None:
         anyone = replace(self.pmode, name="anyone", partner=None)
         assert match_inbound([anyone, self.pmode], received(self.pmode)) is self.pmode
@@ -271,6 +278,15 @@ class TestOutbound:
     def test_ping(self) -> None:
         ping = self.asked(to=self.b.partner, service=Service(TEST_SERVICE), action=TEST_ACTION)
         assert match_outbound([self.a, self.b], ping) is self.b
+
+    def test_ping_by_the_p_mode_for_it(self) -> None:
+        """conformance.md 1: PING, beside others with the same partner."""
+        others = [self.a, replace(self.a, name="c", service=Service("urn:example:c"))]
+        pmode = replace(self.a, name="ping", service=Service(TEST_SERVICE), actions=(TEST_ACTION,))
+        ping = self.asked(to=self.a.partner, service=Service(TEST_SERVICE), action=TEST_ACTION)
+        assert match_outbound([*others, pmode], ping) is pmode
+        with pytest.raises(SubmissionError, match="does not say which P-Mode to use: c, partner"):
+            match_outbound(others, ping)
 
     def test_the_network_s_spelling_is_the_p_mode_s(self) -> None:
         """An envelope knows no type of its PROCESSID and no scheme of its DOCUMENTID (spec/ehmi.md 5.2)."""
