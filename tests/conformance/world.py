@@ -44,7 +44,7 @@ from tests import craft
 from tests.functional.sim import Weather, sunshine
 from tests.pair import PARTY_TYPE, Side, write_pair
 
-PATIENCE = 10
+PATIENCE = 30
 """Seconds until a test that waits in vain fails."""
 
 SHIPPED = Path(__file__).resolve().parents[2] / "pmodes"
