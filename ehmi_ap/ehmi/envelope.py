@@ -28,6 +28,10 @@ PEPPOL = "http://peppol.eu/xsd/ticc/envelope/1.0"
 HEADER_CHARACTERS = 1024 * 1024
 """Budget for all text outside BinaryContent; an XDS-METADATA scope holds a whole DocumentReference."""
 HEADER_ELEMENTS = 2000
+DEPTH = 64
+QUIET_BYTES = 1024 * 1024
+"""Budget for bytes of which the parser tells nothing: it is holding a name or an attribute of that size."""
+_FEED = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +83,24 @@ def read(body: Body) -> Reading:
     # A parser with a target builds no tree: what the reader does not keep is gone with its chunk.
     target: Any = reader  # the stubs ask for parameters of type str | bytes; lxml passes str
     parser = etree.XMLParser(
-        target=target, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, recover=False
+        # huge_tree lifts libxml2's limit of 10 MB of text, which a BinaryContent may have; the budgets here replace it.
+        target=target,
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=True,
+        recover=False,
     )
+    quiet = 0
     try:
         for chunk in body.chunks():
-            parser.feed(chunk)
+            for start in range(0, len(chunk), _FEED):
+                piece = chunk[start : start + _FEED]
+                told, reader.told = reader.told, False
+                quiet = len(piece) if told else quiet + len(piece)
+                if quiet > QUIET_BYTES:
+                    raise _Stop(_v2(f"a name or an attribute of more than {QUIET_BYTES} bytes"))
+                parser.feed(piece)
         parser.close()
     except _Stop as stop:
         return Reading(header=None, findings=(stop.finding,), claimed=reader.claimed)
@@ -169,6 +186,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self.claimed = False
+        self.told = False  # since the caller looked last
         self.findings: list[Finding] = []
         self.values: dict[str, str] = {}  # path below the root -> text or attribute
         self.scopes: list[Scope] = []
@@ -180,9 +198,13 @@ class _Reader:
         self._characters = 0
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        self.told = True
         self._elements += 1
         if self._elements > HEADER_ELEMENTS:
             raise _Stop(_v2(f"more than {HEADER_ELEMENTS} elements"))
+        if len(self._path) + self._skipping > DEPTH:
+            raise _Stop(_v2(f"more than {DEPTH} levels of elements"))
+        self._count(sum(len(key) + len(value) for key, value in attributes.items()))
         if self._skipping or not self._expected(tag):
             self._skipping += 1
             return
@@ -246,12 +268,16 @@ class _Reader:
         texts = [self.values.pop(prefix + key, "") for key in ("Type", "InstanceIdentifier", "Identifier")]
         self.scopes.append(Scope(*texts))
 
-    def data(self, text: str) -> None:
-        if not self._path or self._path[-1] == "BinaryContent":
-            return
-        self._characters += len(text)
+    def _count(self, characters: int) -> None:
+        self._characters += characters
         if self._characters > HEADER_CHARACTERS:
             raise _Stop(_v2(f"more than {HEADER_CHARACTERS} characters of header"))
+
+    def data(self, text: str) -> None:
+        self.told = True
+        if not self._path or self._path[-1] == "BinaryContent":
+            return
+        self._count(len(text))
         if self._skipping:
             return
         if self._path[-1] not in _CHILDREN:
@@ -260,6 +286,7 @@ class _Reader:
             self._find(f"{self._path[-1]} must not hold text")
 
     def comment(self, _text: str) -> None:
+        self.told = True
         self._interrupted("a comment")
 
     def pi(self, _target: str, _data: str | None = None) -> None:

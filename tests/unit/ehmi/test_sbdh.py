@@ -356,3 +356,29 @@ class TestAddress:
             sbdh.address(self.payload(text))
         assert refused.value.fix
         assert CPR not in refused.value.what
+
+
+class TestBudgets:
+    """Payloads of any size go through; nothing else of any size does."""
+
+    def test_a_content_beyond_the_parser_s_own_limit(self) -> None:
+        """libxml2 refuses texts of more than 10 MB unless told otherwise."""
+        reading = read(document(content="UEVJ" * 3_000_000))
+        assert reading.findings == ()
+        assert reading.header is not None
+
+    @pytest.mark.parametrize(
+        ("bomb", "said"),
+        [
+            ("<Sender " + 'a="' + "x" * 3_000_000 + '"/>', "a name or an attribute of more than"),
+            ("<" + "x" * 3_000_000 + "/>", "a name or an attribute of more than|not well-formed"),
+            ("<a>" * 100 + "</a>" * 100, "levels of elements"),
+        ],
+        ids=["attribute", "name", "depth"],
+    )
+    def test_anything_else_beyond_its_budget(self, bomb: str, said: str) -> None:
+        text = document().replace("<HeaderVersion>", bomb + "<HeaderVersion>", 1)
+        assert bomb in text
+        reading = read(text)
+        assert reading.header is None
+        assert re.search(said, " ".join(finding.what for finding in reading.findings))
