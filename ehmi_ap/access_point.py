@@ -171,7 +171,12 @@ class AccessPoint:
         """
         while True:
             heard = self._bell.listen()
-            found = await self.store.events(after=after, message_id=message_id)
+            try:
+                found = await self.store.events(after=after, message_id=message_id)
+            except StoreError:
+                if self._stopping:  # the store was closed under us
+                    return
+                raise
             for event in found:
                 after = event.seq
                 yield event

@@ -82,7 +82,7 @@ def _without_evidence(job: Job, outcome: Refused, now: datetime) -> Verdict:
 
 def _refused(job: Job, outcome: Refused, now: datetime) -> Verdict:
     code = _code(outcome)
-    detail = f"refused by the peer: {told(outcome.errors)}. {hint(code)}"
+    detail = f"refused by the peer: {told(outcome.errors).removesuffix('.')}. {hint(code)}"
     received = (_event(job, EventKind.ERROR, now, code=error.code, detail=told_once(error)) for error in outcome.errors)
     return Verdict(
         happening=Happening.GIVEN_UP,

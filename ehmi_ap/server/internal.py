@@ -9,6 +9,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
+from functools import cache
 from time import perf_counter
 
 from aiohttp import web
@@ -35,6 +36,12 @@ _NOBODY = Caller("")
 """Who asks where nobody is asked for a token; sees no message."""
 
 
+@cache
+def _description() -> openapi.Json:
+    """Made when it is first asked for: it takes a quarter of a second."""
+    return openapi.document(ROUTES)
+
+
 def internal_application(ap: AccessPoint) -> web.Application:
     """An application with /api/v1, /health and /metrics. Raises ConfigError when a token cannot be read.
 
@@ -49,11 +56,10 @@ def internal_application(ap: AccessPoint) -> web.Application:
         # aiohttp's own pattern for a parameter leaves out braces, which a MessageId may have.
         path = re.sub(r"\{(\w+)\}", r"{\1:[^/]+}", API + route.path)
         application.router.add_route(route.method, path, _handler(ap, tokens, route))
-    description = openapi.document(ROUTES)
 
     async def show_description(call: Call) -> web.StreamResponse:
         here = call.request.path.removesuffix("/openapi.json")  # a host may have put us below a path of its own
-        return web.json_response({**description, "servers": [{"url": here}]})
+        return web.json_response({**_description(), "servers": [{"url": here}]})
 
     for path, answerer in (
         (f"{API}/openapi.json", show_description),

@@ -73,7 +73,7 @@ def peak_mb(pid: int) -> float:
 
 def receive(folder: Path, *, tls: bool, count: int) -> dict[str, float]:
     """Our receiver alone on a core, fed by the lean sender."""
-    alpha, beta = pair.write_pair(folder, tls=tls, settings=SETTINGS, backends=REST)
+    _alpha, beta = pair.write_pair(folder, tls=tls, settings=SETTINGS, backends=REST)
     ca = [folder / "alpha" / "trust" / "pair-ca.pem"] if tls else []
     with running(beta.port, "tests.bench.daemon", MEASURED, beta.config) as daemon:
         call("tests.bench.peer", "load", PEER, beta.url, folder, 300, 16, *ca)

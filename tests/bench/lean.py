@@ -232,7 +232,8 @@ def _verify(
 ) -> str:
     info = root.find(f".//{{{DS}}}SignedInfo")
     value = root.findtext(f".//{{{DS}}}SignatureValue")
-    assert info is not None and value is not None
+    assert info is not None
+    assert value is not None
     public.verify(base64.b64decode(value), _canonical(info), _PKCS1, _HASH)
     for reference in info.findall(f"{{{DS}}}Reference"):
         uri = reference.get("URI", "")
@@ -277,7 +278,8 @@ def answer(signer: Identity) -> Callable[[bytes, str], bytes]:
 
     def reply(body: bytes, timestamp: str) -> bytes:
         found, ids = _REFERENCES.search(body), _MESSAGE_ID.search(body)
-        assert found is not None and ids is not None
+        assert found is not None
+        assert ids is not None
         return receipt(signer, ids[1].decode(), found[1].decode(), timestamp)
 
     return reply
