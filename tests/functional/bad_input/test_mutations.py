@@ -1,0 +1,211 @@
+"""A right message, changed anywhere on its way: refused in good form, or taken as what its signer sent, never a 500.
+
+The message is stored once as it was sent. Whatever is changed in it, the only receipt that may ever come back is the very
+one of that first time, for the very same references; anything else has to be one of the refusals of as4-wire 6.4.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+import pytest
+import pytest_asyncio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lxml import etree
+
+from ehmi_ap.body import read_all
+from tests import independent
+from tests.craft import Made, Part, make
+from tests.functional.bad_input.receiver import KINDS, TEXTS, Receiver, Said
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    # A change may well hit the serial number of a certificate; cryptography then warns while it refuses.
+    pytest.mark.filterwarnings("ignore:Parsed a serial number"),
+]
+
+SOMEBODY = "1402529990"
+"""A CPR number that is in the message, and so may be in the store, but nowhere else."""
+PROPERTIES = f'<eb:Property name="originalSender">{SOMEBODY}</eb:Property><eb:Property name="finalRecipient">urn:c4</eb:Property>'
+PAYLOADS = (f"<patient>{SOMEBODY}</patient>".encode(), f"of {SOMEBODY}\r\n".encode(), b'<x a="1"></x>')
+PARTS = (
+    Part(content_id="1@x", data=PAYLOADS[0]),
+    Part(content_id="2@x", data=PAYLOADS[1], mime_type="text/plain", compress=False),
+    Part(content_id="3@x", data=PAYLOADS[2], compress=False),
+)
+BELOW_EBMS = (400, 413, 415, 431)
+WITHIN = settings(max_examples=250, deadline=None, derandomize=True)
+
+
+@dataclass(frozen=True)
+class Original:
+    """The message as it was sent, and the receipt for it."""
+
+    made: Made
+    receipt: bytes
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def original(receiver: Receiver) -> AsyncIterator[Original]:
+    """Stored before anything is changed, and still what it was after everything."""
+    made = make(receiver.message(message_id="mutant@craft.example", parts=PARTS, properties=PROPERTIES))
+    said = await receiver.post(made)
+    assert await receiver.accepted(said)
+    yield Original(made, said.answer.body)
+    [message] = await receiver.accepted(await receiver.post(made))
+    assert [read_all(payload.body) for payload in message.payloads] == list(PAYLOADS)
+
+
+async def judge(receiver: Receiver, original: Original, body: bytes, content_type: str | None = None) -> None:
+    """POST it, and hold the answer against what may be answered."""
+    made = Made(content_type or original.made.content_type, body, original.made.message_id, b"")
+    said = await receiver.post(made)
+    assert SOMEBODY not in f"{said.answer.headers} {said.answer.text.replace(original.receipt.decode(), '')}"
+    assert not [record for record in receiver.log if SOMEBODY in str(vars(record))]
+    assert await receiver.kept() == receiver.before
+    lines = [line.getMessage() for line in receiver.said_to_the_operator()]
+    if said.answer.body == original.receipt:
+        assert lines == ["duplicate answered with the first receipt"]
+    else:
+        assert lines in (["message refused"], ["AS4 request refused"])
+        refused_in_good_form(receiver, said)
+
+
+def refused_in_good_form(receiver: Receiver, said: Said) -> None:
+    """One sentence, a fault, or one eb:Error with the words of its code."""
+    answer = said.answer
+    if answer.headers["content-type"].startswith("text/plain"):
+        assert answer.status in BELOW_EBMS
+        assert answer.text.endswith(".\n")
+        assert len(answer.text) < 120
+        return
+    root = etree.fromstring(answer.body)
+    if root.find(".//eb:Messaging", independent.NS) is None:
+        assert answer.status == 500
+        assert root.findtext("s:Body/s:Fault/s:Code/s:Value", "", independent.NS) == "env:MustUnderstand"
+        return
+    facts = independent.check(answer.body, answer.headers["content-type"], certificates=[receiver.beta.identity.pem])
+    assert answer.status == 200
+    [code] = facts.errors
+    assert code in KINDS
+    assert facts.root.findtext(".//eb:ErrorDetail", "", independent.NS) == TEXTS[code]
+
+
+# -- bytes
+
+_SPICE = st.sampled_from(
+    [b"", b"\0", b"\n", b"\r\n", b"\xff", b"<", b">", b"&", b'"', b"--", b"<!---->", b"<x/>", b"0" * 400]
+)
+_PLACE = st.floats(0, 1, exclude_max=True)
+_STROKES = st.lists(
+    st.tuples(
+        st.sampled_from(["flip", "delete", "repeat", "exchange", "insert"]), _PLACE, _PLACE, st.integers(0, 200), _SPICE
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+def struck(data: bytes, strokes: Sequence[tuple[str, float, float, int, bytes]]) -> bytes:
+    """Bits turned, spans gone, repeated or exchanged, bytes put in."""
+    for kind, first, second, size, spice in strokes:
+        at, other = int(first * len(data)), int(second * len(data))
+        span = data[other : other + size + 1]
+        match kind:
+            case "flip":
+                data = data[:at] + bytes([data[at] ^ 1 << size % 8]) + data[at + 1 :] if data else data
+            case "delete":
+                data = data[:at] + data[at + size + 1 :]
+            case "repeat":
+                data = data[:at] + span + data[at:]
+            case "exchange":
+                data = data[:at] + span + data[at + len(span) :]
+            case _:
+                data = data[:at] + spice + data[at:]
+    return data
+
+
+@WITHIN
+@given(strokes=_STROKES)
+async def test_bytes_changed_anywhere(
+    receiver: Receiver, original: Original, strokes: list[tuple[str, float, float, int, bytes]]
+) -> None:
+    await judge(receiver, original, struck(original.made.body, strokes))
+
+
+@WITHIN
+@given(strokes=_STROKES)
+async def test_bytes_changed_in_the_content_type(
+    receiver: Receiver, original: Original, strokes: list[tuple[str, float, float, int, bytes]]
+) -> None:
+    changed = struck(original.made.content_type.encode(), strokes).decode("latin-1")
+    printable = "".join(c for c in changed if " " <= c <= "~" or c == "\t")  # else it is the HTTP that is wrong
+    await judge(receiver, original, original.made.body, printable)
+
+
+# -- elements
+
+_CHANGES = st.lists(
+    st.tuples(
+        st.sampled_from(["remove", "double", "move", "wrap", "rename", "text", "attribute", "no attribute", "comment"]),
+        st.integers(0, 10_000),
+        st.integers(0, 10_000),
+    ),
+    min_size=1,
+    max_size=2,
+)
+
+
+def rebuilt(envelope: bytes, changes: Sequence[tuple[str, int, int]]) -> bytes:
+    """The envelope with elements gone, doubled, moved, wrapped or renamed, values exchanged, comments put in."""
+    root = etree.fromstring(envelope)
+    for kind, first, second in changes:
+        elements = [element for element in root.iter(etree.Element) if element is not root]
+        if not elements:
+            break
+        element, other = elements[first % len(elements)], elements[second % len(elements)]
+        parent = element.getparent()
+        assert parent is not None
+        match kind:
+            case "remove":
+                parent.remove(element)
+            case "double":
+                parent.insert(second % (len(parent) + 1), etree.fromstring(etree.tostring(element, with_tail=False)))
+            case "move" if element is not other and element not in other.iterancestors():
+                other.append(element)
+            case "wrap":
+                wrapper = etree.Element("{urn:x}wrapper")
+                parent.replace(element, wrapper)
+                wrapper.append(element)
+            case "rename":
+                element.tag = other.tag
+            case "text":
+                element.text = other.text
+            case "attribute" if other.attrib:
+                name, value = other.items()[first % len(other.attrib)]
+                element.set(name, value)
+            case "no attribute" if element.attrib:
+                del element.attrib[element.keys()[second % len(element.attrib)]]
+            case "comment":
+                element.insert(0, etree.Comment("c"))
+    return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
+
+
+@WITHIN
+@given(changes=_CHANGES)
+async def test_elements_changed_anywhere(
+    receiver: Receiver, original: Original, changes: list[tuple[str, int, int]]
+) -> None:
+    made = original.made
+    await judge(receiver, original, made.body.replace(made.envelope, rebuilt(made.envelope, changes)))
+
+
+async def test_a_byte_that_means_nothing(receiver: Receiver, original: Original) -> None:
+    """The receipt, again: what is changed is outside of all that is signed, and outside of what is read."""
+    for old, new in (
+        (b"\r\n--craft-7d3f0c--\r\n", b"\r\n--craft-7d3f0c--\r\nx"),
+        (b"<env:Header>", b"<env:Header><!-- c -->"),
+    ):
+        assert old in original.made.body
+        said = await receiver.post(Made(original.made.content_type, original.made.body.replace(old, new), "", b""))
+        assert said.answer.body == original.receipt
