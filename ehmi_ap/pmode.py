@@ -256,14 +256,14 @@ def parse_pmode(name: str, table: Mapping[str, object], *, us: PartyId, profiles
     if profile is None:
         known = ", ".join(sorted(profiles))
         raise ConfigError([f"{where}: profile: {table['profile']!r} is not a profile; use one of {known}"])
-    own = _party_table(table.get("us"), us.type) or {"value": us.value, "type": us.type}
+    own = party_table(table.get("us"), us.type) or {"value": us.value, "type": us.type}
     values: dict[str, object] = {
         "partner": None,  # any party that satisfies `trust` and `party_binding`
         **_merged(profile.values, table),
         "name": name,
         "us": own,
     }
-    values["partner"] = _party_table(values["partner"], us.type)
+    values["partner"] = party_table(values["partner"], us.type)
     for key in ("service", "agreement"):
         if isinstance(values.get(key), str):
             values[key] = {"value": values[key]}
@@ -293,13 +293,14 @@ def _merged(defaults: Mapping[str, object], table: Mapping[str, object]) -> dict
     return merged
 
 
-def _party_table(party: object, type_: str | None) -> object:
-    """A party as PartyId's own fields: `id` is its value, and a type left out is ours."""
+def party_table(party: object, type_: str | None) -> object:
+    """A party as PartyId's own fields: `id` is its value; a type left out is `type_`, an empty one is none."""
     if isinstance(party, str):
         return {"value": party, "type": type_}
     if isinstance(party, Mapping):
         renamed = {("value" if key == "id" else key): value for key, value in party.items()}
-        return {"type": type_, **renamed}
+        given = renamed.get("type", type_)
+        return {**renamed, "type": None if given == "" else given}
     return party
 
 

@@ -47,7 +47,7 @@ def _add_add(parts: "Subparsers") -> None:
         metavar="FILE",
         help="a CA instead: whoever it issued the PartyId as common name to may sign; we cannot send, only receive",
     )
-    parser.add_argument("--type", metavar="TYPE", help="type of the PartyId (default: that of our own)")
+    parser.add_argument("--type", metavar="TYPE", help="type of the PartyId (default: that of our own; '' for none)")
     parser.add_argument("--profile", default="ehmi", metavar="NAME", help="the network's profile (default: ehmi)")
     parser.add_argument("--service", metavar="VALUE", help="eb:Service (default: the profile's)")
     parser.add_argument(
@@ -110,7 +110,7 @@ def _table(args: argparse.Namespace) -> tuple[dict[str, object], dict[str, Path]
     """The P-Mode as a table of at most ten lines, and the certificates to put beside it."""
     table: dict[str, object] = {
         "profile": args.profile,
-        "partner": {"id": args.party, "type": args.type} if args.type else args.party,
+        "partner": {"id": args.party, "type": args.type} if args.type is not None else args.party,
         "url": args.url,
     }
     files: dict[str, Path] = {}

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from ehmi_ap import tables
 from ehmi_ap.config.settings import UNREGISTERED, Config, Tls
 from ehmi_ap.errors import ConfigError
+from ehmi_ap.pmode import party_table
 from ehmi_ap.profiles import RULES
 from ehmi_ap.tables import Secret, reason
 
@@ -63,10 +64,8 @@ def read_toml(path: Path) -> dict[str, Any]:
 def _prepared(table: Mapping[str, Any]) -> dict[str, Any]:
     """The table in the shape of Config: a party's `id` is its value; what a backend has beyond ours are its options."""
     ready = dict(table)
-    party = ready.get("party")
-    if isinstance(party, Mapping):
-        renamed = {("value" if key == "id" else key): value for key, value in party.items()}
-        ready["party"] = {"type": UNREGISTERED, **renamed}
+    if isinstance(ready.get("party"), Mapping):
+        ready["party"] = party_table(ready["party"], UNREGISTERED)
     if isinstance(ready.get("backends"), Mapping):
         ready["backends"] = {name: _backend(value) for name, value in ready["backends"].items()}
     return ready

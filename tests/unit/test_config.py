@@ -85,6 +85,10 @@ class TestLoad:
         assert config.backends["msh"].token.read() == "s3cret"
         assert config.backend_of(None) == "msh"
 
+    def test_a_party_without_a_type(self, home: Home) -> None:
+        config = Config.load(home(changed(MINIMAL, 'id = "our-ap"', 'id = "urn:our-ap", type = ""')))
+        assert config.party == PartyId("urn:our-ap")
+
     def test_safe_defaults(self, home: Home) -> None:
         """No default opens anything: no plain HTTP, no administrator, REST on this machine only."""
         config = Config.load(home())

@@ -96,6 +96,12 @@ class TestParse:
         assert pmode.agreement == AgreementRef("a", "t")
         assert pmode.actions == ("one",)
 
+    def test_parties_without_a_type(self) -> None:
+        """ebMS3 core 5.2.2.4: @type is optional; the Commission's messages of 2019 have none."""
+        pmode = parse(TABLE, partner={"id": "p", "type": ""}, us={"id": "urn:we", "type": ""})
+        assert (pmode.partner, pmode.us) == (PartyId("p"), PartyId("urn:we"))
+        assert pmode.partner == parse_pmode("p", TABLE | {"partner": "p"}, us=PartyId("we"), profiles=PROFILES).partner
+
     def test_a_profile_gives_way_to_the_table(self) -> None:
         pmode = parse({"profile": "ehmi", "certificate": "c", "service": "urn:other", "four_corner": False})
         assert (pmode.service.value, pmode.four_corner, pmode.actions) == ("urn:other", False, DOCUMENTIDS)

@@ -16,6 +16,7 @@ from ehmi_ap import cli
 from ehmi_ap.cli.init import write
 from ehmi_ap.cli.output import Exit
 from ehmi_ap.config import Config, load_agreements
+from ehmi_ap.model import PartyId
 
 
 def ehmi_ap(*arguments: str) -> int:
@@ -123,6 +124,12 @@ class TestPartnerAdd:
         assert text.strip() in capsys.readouterr().out
         [pmode] = load_agreements(Config.load(at_a / "ehmi-ap.toml")).pmodes
         assert (pmode.actions, pmode.participants, pmode.tls_trust) == (("a", "b"), ("0088:1",), "b-tls")
+        assert pmode.partner == PartyId("ap-b", "urn:t")
+
+    def test_a_partner_without_a_type(self, at_a: Path) -> None:
+        assert add_b("--type", "") == 0
+        [pmode] = load_agreements(Config.load(at_a / "ehmi-ap.toml")).pmodes
+        assert pmode.partner == PartyId("ap-b")
 
     def test_the_plain_case(self, at_a: Path) -> None:
         assert add_b() == Exit.OK
