@@ -15,6 +15,7 @@ from ehmi_ap.server import listening
 from tests.conformance import judge
 from tests.conformance.catalogue import assertion
 from tests.conformance.world import (
+    BINARY,
     CORNERS,
     INITIATOR,
     RECEIVER,
@@ -27,7 +28,7 @@ from tests.conformance.world import (
     message,
     xml,
 )
-from tests.craft import EB
+from tests.craft import EB, Part
 from tests.functional.sim import Forward
 from tests.independent import NS
 from tests.pair import PARTY_TYPE, write_pair
@@ -43,6 +44,30 @@ async def test_a_push_is_answered_with_a_receipt(world: World) -> None:
     """On the back-channel, and by no connection of R's own."""
     judge.nrr(await world.exchange(message()), world.c3)
     assert world.c3.link.exchanges == []
+
+
+@assertion("CP_TA01")
+async def test_a_message_like_the_commission_s_of_2019_is_answered(world: World) -> None:
+    """PartyIds without type that are no URIs, AgreementRef/@pmode, a time without zone, CharacterSet on a binary part."""
+    properties = (
+        '<eb:Property name="MimeType">application/octet-stream</eb:Property>'
+        '<eb:Property name="CompressionType">application/gzip</eb:Property>'
+        '<eb:Property name="CharacterSet">ISO-8859-1</eb:Property>'
+    )
+    crafted = world.crafted(
+        "UNTYPED",
+        user_message=lambda text: text.replace(f' type="{PARTY_TYPE}"', "", 2),
+        agreement='<eb:AgreementRef pmode="UNTYPED">agreed</eb:AgreementRef>',
+        timestamp="2019-07-01T12:00:00",
+        parts=[Part(data=BINARY, mime_type="application/octet-stream", properties=properties)],
+    )
+    exchange = await world.post(crafted)
+    assert [dict(party.attrib) for party in judge.envelope(exchange.request).iterfind(".//eb:PartyId", NS)] == [{}, {}]
+    judge.nrr(exchange, world.c3)
+    received = await world.delivered(exchange.message_id)
+    assert received.from_.id == PartyId(world.c2.side.name)
+    root = judge.sent(await world.exchange(message(pmode="UNTYPED")), world.c3).root
+    assert [dict(party.attrib) for party in root.iterfind(".//eb:PartyId", NS)] == [{}, {}]
 
 
 @assertion("CP_TA02")

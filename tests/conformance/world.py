@@ -318,6 +318,9 @@ def write_pmodes(side: Side, partner: Side) -> None:
     tables["SIMPLE_TWOWAY_REPLY"] = {**tables["SIMPLE_TWOWAY"], **reply}
     tables["AGREED"] = {**_agreed(partner, "AGREED"), "agreement": {"value": "urn:agreed", "type": "urn:type"}}
     tables["CHANGING"] = _agreed(partner, "CHANGING")
+    # As in the Commission's messages of 2019: parties without a type, an agreement.
+    untyped = {"us": {"id": side.name, "type": ""}, "partner": {"id": partner.name, "type": ""}}
+    tables["UNTYPED"] = {**_agreed(partner, "UNTYPED"), **untyped, "agreement": "agreed"}
     if side.name == "alpha":  # what is sent under this one finds no P-Mode at the partner
         tables["UNKNOWN_THERE"] = _agreed(partner, "UNKNOWN_THERE")
     # Whoever stands below the CA and meets the policy.
