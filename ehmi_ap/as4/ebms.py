@@ -362,11 +362,14 @@ def read_timestamp(text: str) -> datetime:
     if match is None:
         raise InvalidHeader("an eb:Timestamp is no xsd:dateTime")
     fraction = int((match["fraction"] or "0")[:6].ljust(6, "0"))
-    offset = timedelta(hours=int(match["hours"] or 0), minutes=int(match["minutes"] or 0))
-    year, month, day, hour, minute, second = (int(number) for number in match.groups()[:6])
+    year, month, day, hour, minute, second = map(int, match.groups()[:6])
     try:
+        local = datetime(year, month, day, hour, minute, second, fraction, UTC)
+        if not match["sign"]:
+            return local
+        offset = timedelta(hours=int(match["hours"]), minutes=int(match["minutes"]))
         zone = timezone(-offset if match["sign"] == "-" else offset)
-        return datetime(year, month, day, hour, minute, second, fraction, zone).astimezone(UTC)
+        return local.replace(tzinfo=zone).astimezone(UTC)
     except (ValueError, OverflowError):
         raise InvalidHeader("an eb:Timestamp names a time that does not exist") from None
 

@@ -119,8 +119,8 @@ def _signed_info(
     if uri != EXC_C14N:
         raise NotAllowedAlgorithm("canonicalization", algorithms.shown(uri))
     no_children(method)
-    references = parts["Reference"]
-    if not references:
+    references = parts.get("Reference")
+    if references is None:
         raise MalformedSecurity("a signature without a reference")
     if len(references) > limits.references:
         raise BudgetExceeded("references in a signature", limits.references)
@@ -149,7 +149,7 @@ def read_reference(element: etree._Element, limits: SignatureLimits = DEFAULT_LI
 def _transforms(element: etree._Element | None, limits: SignatureLimits) -> tuple[Transform, ...]:
     if element is None:
         return ()
-    transforms = children(element, DS, ("Transform",))["Transform"]
+    transforms = children(element, DS, ("Transform",)).get("Transform", ())
     if len(transforms) > limits.transforms:
         raise BudgetExceeded("transforms in a reference", limits.transforms)
     return tuple(Transform(attribute(each, "Algorithm"), _prefixes(each, limits)) for each in transforms)
@@ -157,6 +157,8 @@ def _transforms(element: etree._Element | None, limits: SignatureLimits) -> tupl
 
 def _prefixes(element: etree._Element, limits: SignatureLimits) -> tuple[str, ...]:
     """The PrefixList of an exclusive C14N; an absent one and an empty one are the same."""
+    if not len(element) and not element.text:  # nearly always
+        return ()
     parts = children(element, EXC_C14N, ("InclusiveNamespaces",))
     inclusive = optional(parts, "InclusiveNamespaces")
     if inclusive is None:

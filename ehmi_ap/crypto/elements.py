@@ -20,7 +20,7 @@ Children = dict[str, list[etree._Element]]
 
 
 def children(element: etree._Element, namespace: str, names: tuple[str, ...]) -> Children:
-    """The child elements by local name, an empty list for each of `names` that is absent.
+    """The child elements by local name.
 
     A name written as {uri}local is of another namespace than `namespace`.
 
@@ -28,7 +28,7 @@ def children(element: etree._Element, namespace: str, names: tuple[str, ...]) ->
         MalformedSecurity: an element that is not named, or text between elements.
     """
     wanted = _wanted(namespace, names)
-    found: Children = {name: [] for name in wanted.values()}
+    found: Children = {}
     if (text := element.text) and not text.isspace():
         raise MalformedSecurity("text where only elements belong")
     for child in element:
@@ -36,9 +36,9 @@ def children(element: etree._Element, namespace: str, names: tuple[str, ...]) ->
             raise MalformedSecurity("text where only elements belong")
         name = wanted.get(child.tag)
         if name is not None:
-            found[name].append(child)
+            found.setdefault(name, []).append(child)
         elif not isinstance(child, etree._Comment):
-            raise MalformedSecurity(f"an element that does not belong beside {next(iter(found))}")
+            raise MalformedSecurity(f"an element that does not belong beside {next(iter(wanted.values()))}")
     return found
 
 
@@ -49,14 +49,15 @@ def _wanted(namespace: str, names: tuple[str, ...]) -> dict[str, str]:
 
 def single(found: Children, name: str) -> etree._Element:
     """The one element of that name; MalformedSecurity when there is none or more than one."""
-    if len(found[name]) != 1:
-        raise MalformedSecurity(f"{len(found[name])} elements {name} where one was expected")
-    return found[name][0]
+    elements = found.get(name, ())
+    if len(elements) != 1:
+        raise MalformedSecurity(f"{len(elements)} elements {name} where one was expected")
+    return elements[0]
 
 
 def optional(found: Children, name: str) -> etree._Element | None:
     """The element of that name, None when there is none; MalformedSecurity when there are several."""
-    return single(found, name) if found[name] else None
+    return single(found, name) if name in found else None
 
 
 def attribute(element: etree._Element, name: str) -> str:

@@ -73,8 +73,8 @@ def index_ids(root: etree._Element) -> dict[str, etree._Element]:
     """
     index: dict[str, etree._Element] = {}
     for element in root.iter(etree.Element):
-        for name in _ID_NAMES.intersection(element.keys()):
-            if index.setdefault(cast(str, element.get(name)), element) is not element:
+        for name in element.keys():  # noqa: SIM118 - an element is no mapping
+            if name in _ID_NAMES and index.setdefault(cast(str, element.get(name)), element) is not element:
                 raise MalformedXml("two elements have the same id")
     return index
 

@@ -32,7 +32,7 @@ from ehmi_ap.crypto.algorithms import (
     transport_by_uris,
     transport_by_word,
 )
-from ehmi_ap.crypto.elements import Children, attribute, base64_of, children, optional, single
+from ehmi_ap.crypto.elements import attribute, base64_of, children, optional, single
 from ehmi_ap.errors import BudgetExceeded, DecryptionFailed, MalformedSecurity
 
 IV_BYTES = 12
@@ -45,9 +45,10 @@ SMALL = 1 << 20
 
 _WSSE = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
 _FAILED = "the message could not be decrypted"
+_KEY_INFO, _DIGEST_METHOD, _MGF = f"{{{DS}}}KeyInfo", f"{{{DS}}}DigestMethod", f"{{{XENC11}}}MGF"
 _PARTS = (
     "EncryptionMethod",
-    f"{{{DS}}}KeyInfo",
+    _KEY_INFO,
     "CipherData",
     "EncryptionProperties",
     "ReferenceList",
@@ -113,7 +114,7 @@ def read_encrypted_key(element: etree._Element) -> ParsedEncryptedKey:
     """
     if element.tag != f"{{{XENC}}}EncryptedKey":
         raise MalformedSecurity("an xenc:EncryptedKey was expected")
-    parts = _parts(element)
+    parts = children(element, XENC, _PARTS)
     cipher_data = children(single(parts, "CipherData"), XENC, ("CipherValue",))
     return ParsedEncryptedKey(
         id=element.get("Id"),
@@ -132,7 +133,7 @@ def read_encrypted_data(element: etree._Element) -> ParsedEncryptedData:
     """
     if element.tag != f"{{{XENC}}}EncryptedData":
         raise MalformedSecurity("an xenc:EncryptedData was expected")
-    parts = _parts(element)
+    parts = children(element, XENC, _PARTS)
     cipher_data = children(single(parts, "CipherData"), XENC, ("CipherReference",))
     reference = single(cipher_data, "CipherReference")
     uri = attribute(reference, "URI")
@@ -149,21 +150,9 @@ def read_encrypted_data(element: etree._Element) -> ParsedEncryptedData:
     )
 
 
-def _parts(element: etree._Element) -> Children:
-    names = (
-        "EncryptionMethod",
-        f"{{{DS}}}KeyInfo",
-        "CipherData",
-        "EncryptionProperties",
-        "ReferenceList",
-        "CarriedKeyName",
-    )
-    return children(element, XENC, names)
-
-
 def _transport(method: etree._Element) -> Transport:
     """The defaults of absent children: SHA-1 for the digest, MGF1 with SHA-1 (XML Encryption 1.1, 5.5.2)."""
-    parts = children(method, XENC, ("OAEPparams", "KeySize", f"{{{DS}}}DigestMethod", f"{{{XENC11}}}MGF"))
+    parts = children(method, XENC, ("OAEPparams", "KeySize", _DIGEST_METHOD, _MGF))
     uri = attribute(method, "Algorithm")
     digest, mgf = optional(parts, "DigestMethod"), optional(parts, "MGF")
     if mgf is not None and uri == RSA_OAEP_MGF1P:
@@ -180,7 +169,7 @@ def _transport(method: etree._Element) -> Transport:
 def _data_references(element: etree._Element | None) -> tuple[str, ...]:
     if element is None:
         return ()
-    references = children(element, XENC, ("DataReference",))["DataReference"]
+    references = children(element, XENC, ("DataReference",)).get("DataReference", ())
     if len(references) > _MAX_REFERENCES:
         raise BudgetExceeded("data references", _MAX_REFERENCES)
     return tuple(_fragment(attribute(each, "URI")) for each in references)
@@ -204,7 +193,8 @@ def _cipher_transforms(reference: etree._Element) -> tuple[str, ...]:
     transforms = optional(children(reference, XENC, ("Transforms",)), "Transforms")
     if transforms is None:
         return ()
-    return tuple(attribute(each, "Algorithm") for each in children(transforms, DS, ("Transform",))["Transform"])
+    found = children(transforms, DS, ("Transform",)).get("Transform", ())
+    return tuple(attribute(each, "Algorithm") for each in found)
 
 
 def unwrap(key: ParsedEncryptedKey, private_key: rsa.RSAPrivateKey, cipher_uri: str) -> bytes:
