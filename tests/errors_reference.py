@@ -19,7 +19,8 @@ MEANINGS: dict[type[ApError], str] = {
     errors.RequestRefused: "a request to the REST that cannot be answered as it is",
     errors.Ambiguous: "several stored messages have the MessageId that was asked for; `candidates` names them",
     errors.NotFound: "no such message, payload, receipt, P-Mode or certificate, or it is another backend's",
-    errors.NotAllowed: "it is there, but its state does not allow this: a message that is not failed cannot be resent",
+    errors.NotAllowed: "it is there, but its state does not allow this: a message that is not failed, or "
+    "whose payloads are no longer kept, cannot be resent",
     errors.PeerError: "what a peer sent is against the protocol or the agreement; every one raised is one of those below",
     errors.HttpRefusal: "a request below ebMS that we cannot read",
     errors.MustUnderstand: "a SOAP header that must be understood and is not known here, split and join included",

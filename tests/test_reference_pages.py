@@ -1,9 +1,11 @@
 """Pages of the reference that the code could contradict: states, errors, received errors, and the map of the house."""
 
+import ast
 import configparser
 import inspect
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -148,3 +150,23 @@ def test_what_health_says_is_explained() -> None:
     assert len(keys) >= 5
     for key in keys:
         assert f"`{key}`" in text or f'"{key}"' in text
+
+
+def test_what_the_log_says_is_explained() -> None:
+    """Every fact that our code logs stands in the page for operators."""
+    text = section((DOCS / "how-to" / "operate.md").read_text(encoding="utf-8"), "## Watch")
+    facts = {key for path in (ROOT / "ehmi_ap").rglob("*.py") for key in facts_of(path)}
+    assert {"message_id", "code", "fix"} <= facts
+    assert [fact for fact in sorted(facts) if f"`{fact}`" not in text] == []
+
+
+def facts_of(path: Path) -> Iterator[str]:
+    """The keys of `extra={...}` in a file, and of the dicts called `facts` that become one."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        said = isinstance(node, ast.keyword) and node.arg == "extra"
+        named = isinstance(node, ast.Assign) and any(
+            isinstance(to, ast.Name) and to.id == "facts" for to in node.targets
+        )
+        written = getattr(node, "value", None) if said or named else None
+        if isinstance(written, ast.Dict):
+            yield from (str(key.value) for key in written.keys if isinstance(key, ast.Constant))
