@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ehmi_ap import access_point, cli
+from ehmi_ap.cli.output import Exit
 from ehmi_ap.errors import ApError, EbmsError
 from ehmi_ap.flows.explain import _HINTS, hint
 from ehmi_ap.lifecycle import TRANSITIONS, State
@@ -138,6 +139,7 @@ def test_the_systemd_unit_starts_what_there_is() -> None:
         assert Path(program).name == "ehmi-ap"
         assert arguments[0] == command
         assert cli.parser().parse_args(arguments).config == Path("/etc/ehmi-ap/ehmi-ap.toml")
+    assert service["RestartPreventExitStatus"].split() == [str(int(code)) for code in (Exit.USAGE, Exit.CONFIG)]
     assert int(service["TimeoutStopSec"]) > access_point.GRACE + listen.GRACE + listen.AFTER_GRACE
 
 
