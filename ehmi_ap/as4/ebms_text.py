@@ -29,8 +29,7 @@ from ehmi_ap.model import MessageId, Party, Property, Receipt, UserMessage
 
 def timestamp(at: datetime) -> str:
     """UTC with milliseconds: YYYY-MM-DDThh:mm:ss.sssZ (as4-wire 2.2). `at` is aware."""
-    utc = at.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def write_user_message(message: UserMessage, parts: Sequence[PartInfo], wsu_id: str) -> str:
@@ -172,6 +171,8 @@ def _element(tag: str, value: str, /, **attributes: str | None) -> str:
 
 def _attributes(**attributes: str | None) -> str:
     """Unqualified attributes, given in the order of their names as C14N sorts them; None is left out."""
+    if not attributes:
+        return ""
     return "".join(f' {name}="{attribute(value)}"' for name, value in attributes.items() if value is not None)
 
 

@@ -63,10 +63,14 @@ def media_type(value: str) -> tuple[str, dict[str, str]]:
             continue  # an empty parameter: `;;` or a `;` at the end
         if name.lower() in parameters or (plain is not None and plain.startswith('"')):
             raise ValueError("a parameter twice, or a quoted string without end")
-        parameters[name.lower()] = plain.strip() if quoted is None else _ESCAPED.sub(r"\1", quoted)
+        parameters[name.lower()] = plain.strip() if quoted is None else _unescaped(quoted)
     if at != len(value):
         raise ValueError("unreadable parameters")
     return head["type"].lower(), parameters
+
+
+def _unescaped(quoted: str) -> str:
+    return _ESCAPED.sub(r"\1", quoted) if "\\" in quoted else quoted
 
 
 def read(wire: Wire, limits: MimeLimits = DEFAULT_LIMITS) -> list[Part]:
