@@ -3,8 +3,9 @@
 import asyncio
 import ssl
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -23,26 +24,42 @@ from tests.pair import ACTION, PARTY_TYPE, SERVICE, Side, write_pair
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ON_LIST = ("ECDHE-RSA-AES256-GCM-SHA384", "DHE-RSA-AES256-GCM-SHA384")
+EVERY_SUITE = ("ALL", "@SECLEVEL=0")
+OLD_SUITES = ("ECDHE-RSA-AES128-SHA", "ECDHE-RSA-AES256-SHA", "@SECLEVEL=0")
 REFUSED = (ssl.SSLError, ConnectionError)
 V1_2 = ssl.TLSVersion.TLSv1_2
 
 
+def written(folder: Path, suites: Sequence[str]) -> tuple[Side, Side]:
+    """S and R; R's listener speaks TLS 1.2 with these suites."""
+    settings = f'versions = ["1.2"]\nciphers = {list(suites)}\n'
+    return write_pair(folder, tls=True, backends={"corner": 'kind = "memory"\n'}, tls_settings=settings)
+
+
 @pytest.fixture(scope="module")
 def sides(tmp_path_factory: pytest.TempPathFactory) -> tuple[Side, Side]:
-    return write_pair(
-        tmp_path_factory.mktemp("tls"),
-        tls=True,
-        backends={"corner": 'kind = "memory"\n'},
-        tls_settings=f'versions = ["1.2"]\nciphers = {list(ON_LIST)}\n',
-    )
+    return written(tmp_path_factory.mktemp("tls"), ON_LIST)
+
+
+@asynccontextmanager
+async def receiving(side: Side) -> AsyncIterator[Node]:
+    """R with its listeners; it sends nothing."""
+    corner = Corner()
+    async with AccessPoint(Config.load(side.config), backends={"corner": corner}) as ap, listening(ap):
+        yield Node(side, ap, corner, None)  # type: ignore[arg-type]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def receiver(sides: tuple[Side, Side]) -> AsyncIterator[Node]:
-    """R with its listeners; it sends nothing."""
-    corner = Corner()
-    async with AccessPoint(Config.load(sides[1].config), backends={"corner": corner}) as ap, listening(ap):
-        yield Node(sides[1], ap, corner, None)  # type: ignore[arg-type]
+    async with receiving(sides[1]) as node:
+        yield node
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def old_suites(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Node]:
+    """R with suites that TLS 1.0 has too, so that it is the version alone that it refuses."""
+    async with receiving(written(tmp_path_factory.mktemp("old"), OLD_SUITES)[1]) as node:
+        yield node
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -50,7 +67,7 @@ async def permissive(sides: tuple[Side, Side]) -> AsyncIterator[int]:
     """The port of a server that takes any version and suite there is, with R's certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.set_ciphers(":".join(EVERY_SUITE))
     keys = sides[1].home / "keys"
     context.load_cert_chain(keys / "tls.crt.pem", keys / "tls.key.pem")
     async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context) as server:
@@ -113,8 +130,12 @@ def _loaded(side: Side, text: str) -> Config:
 @assertion("CP_TA40", over="http")
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1:DeprecationWarning")
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
-async def test_tls_1_0_and_1_1_are_not_spoken(receiver: Node, permissive: int, version: ssl.TLSVersion) -> None:
-    await refused(receiver, permissive, offering(receiver, version, "ALL:@SECLEVEL=0"))
+async def test_tls_1_0_and_1_1_are_not_spoken(
+    receiver: Node, old_suites: Node, permissive: int, version: ssl.TLSVersion
+) -> None:
+    context = offering(receiver, version, ":".join(EVERY_SUITE))
+    for node in (receiver, old_suites):
+        await refused(node, permissive, context)
 
 
 SSL3_SUITES = struct.pack("!HHH", 0x002F, 0x000A, 0x0005)
