@@ -149,7 +149,7 @@ def _user_message(element: etree._Element) -> UserHeader:
     check_attributes(element, "mpc")
     at = Cursor(element)
     info = _message_info(at.required("MessageInfo"))
-    if not _MESSAGE_ID.fullmatch(info.message_id):
+    if len(info.message_id) > _LONGEST_ID or not _MESSAGE_ID.fullmatch(info.message_id):
         raise InvalidHeader("eb:MessageId is no RFC 2822 msg-id without angle brackets")
     parties = Cursor(at.required("PartyInfo"))
     from_ = _party(parties.required("From"))
@@ -383,6 +383,7 @@ _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+")
 _CHARACTER_SET = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _DOT_ATOM = rf"{_ATOM}(?:\.{_ATOM})*"
+_LONGEST_ID = 998  # a line of RFC 2822 (2.1.1) has no more; the id is stored, logged and sent back
 _MESSAGE_ID = re.compile(  # RFC 2822 3.6.4
     rf'(?:{_DOT_ATOM}|"(?:[\x21\x23-\x5b\x5d-\x7e]|\\[\x21-\x7e])*")'
     rf"@(?:{_DOT_ATOM}|\[(?:[\x21-\x5a\x5e-\x7e]|\\[\x21-\x7e])*\])"

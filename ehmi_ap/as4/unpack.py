@@ -146,8 +146,7 @@ class _Reading:
         except PeerError:
             self.ref_to = name_of(envelope)
             raise
-        named = header.user or header.signals
-        self.ref_to = named[0].message.message_id if isinstance(named[0], UserHeader) else named[0].message_id
+        self.ref_to = header.user[0].message.message_id if header.user else name_of(envelope)
         check_request(header, envelope)
         return header
 

@@ -95,7 +95,7 @@ def read_header(envelope: Envelope) -> Header:
 
 
 def name_of(envelope: Envelope) -> MessageId | None:
-    """The eb:MessageId of a header that step 3 refused, for the answer and the log; None where it is not plain.
+    """The eb:MessageId of a signal, or of a header that step 3 refused, for answer and log; None where it is not plain.
 
     Nothing is decided by it.
     """

@@ -13,6 +13,7 @@ from ehmi_ap.as4.unpack import Rejected, Signal, Verified, unpack
 from ehmi_ap.body import MemoryBody, Spool
 from ehmi_ap.errors import DeliveryFailure, EbmsError, HttpRefusal, StoreError
 from ehmi_ap.flows.check import profile_fault
+from ehmi_ap.flows.explain import quoted
 from ehmi_ap.flows.fingerprint import references_fingerprint
 from ehmi_ap.flows.offload import reading
 from ehmi_ap.flows.signal import note_signal
@@ -126,7 +127,7 @@ async def _refuse(rejected: Rejected, agreements: Agreements, world: World) -> W
             "message_id": rejected.ref_to,
             "pmode": pmode.name if pmode else None,
             "code": code,
-            "what": error.what,
+            "what": quoted(error.what),  # an algorithm's URI is the peer's to choose
             "fix": error.fix,
         },
     )
