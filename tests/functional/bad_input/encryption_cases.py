@@ -23,7 +23,7 @@ from tests.functional.bad_input.faults import (
     with_second,
     with_security,
 )
-from tests.functional.bad_input.receiver import CANARY, XML
+from tests.functional.bad_input.receiver import CANARY, HYPHENATED, XML
 
 # -- decryption
 
@@ -87,7 +87,8 @@ NOT_ENCRYPTED_AS_AGREED = cases(
         "aes128-cbc": lambda r: r.message(cipher=f"{XENC}aes128-cbc"),
         "aes256-cbc": lambda r: r.message(cipher=f"{XENC}aes256-cbc"),
         "tripledes-cbc": lambda r: r.message(cipher=f"{XENC}tripledes-cbc"),
-        "a patient for a cipher": lambda r: r.message(cipher=CANARY[:6] + "-" + CANARY[6:]),
+        "a patient for a cipher": lambda r: r.message(cipher=HYPHENATED),
+        "a patient for a key transport": with_security(_transport(f"urn:{CANARY}")),
         "rsa-1_5": with_security(_transport(f"{XENC}rsa-1_5")),
         "rsa-oaep with SHA-1 by default": with_security(lambda text: gone('<ds:DigestMethod xmlns:ds="[^"]*" Algorithm="[^"]*"/><xenc11:MGF[^>]*/>')(text)),
         "rsa-oaep with MGF1 of SHA-1": with_security(swap("mgf1sha256", "mgf1sha1")),

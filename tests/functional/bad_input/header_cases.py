@@ -77,6 +77,7 @@ UNREADABLE = cases(
         "a MessageId without @": lambda r: r.message(message_id="craft.example"),
         "a MessageId of two words": lambda r: r.message(message_id="a b@craft.example"),
         "a MessageId that is empty": lambda r: r.message(message_id=" "),
+        "a MessageId of 1000 characters": lambda r: r.message(message_id="a" * 1000 + "@craft.example"),
         "a comment inside the MessageId": _user(swap("@craft", "<!-- c -->@craft", 1)),
     },
     signed=False,
@@ -238,6 +239,17 @@ CONTENT_IDS = cases(
     },
 )  # fmt: skip
 
+_NAMELESS = cases(
+    "EBMS:0008",
+    {
+        "a PullRequest that is named by a patient": lambda r: r.message(messaging=resub("<eb:UserMessage>.*</eb:UserMessage>", _PULL.replace("pull@craft.example", CANARY)), parts=()),
+        "a PullRequest with a name of 200 000 characters": lambda r: r.message(messaging=resub("<eb:UserMessage>.*</eb:UserMessage>", _PULL.replace("pull@", "a" * 200_000)), parts=()),
+        "a PullRequest with a name of two lines": lambda r: r.message(messaging=resub("<eb:UserMessage>.*</eb:UserMessage>", _PULL.replace("pull@", "pull\n@")), parts=()),
+    },
+    signed=False,
+    named=False,
+)  # fmt: skip
+
 
 def _two(**second: object) -> Callable[[Receiver], Message]:
     return lambda r: r.message(parts=[PART, Part(content_id="2@x", **second)])  # type: ignore[arg-type]
@@ -269,6 +281,7 @@ CASES = [
     *NO_P_MODE,
     *CORNERS,
     *NOT_SUPPORTED,
+    *_NAMELESS,
     *CONTENT_IDS,
     *EXTERNAL,
 ]

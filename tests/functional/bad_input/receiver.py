@@ -30,6 +30,8 @@ from tests.unit.server.conftest import Answer, Face
 
 CANARY = "2509479989"
 """A CPR number that nobody has."""
+HYPHENATED = f"{CANARY[:6]}-{CANARY[6:]}"
+"""The same as people write it."""
 MESSAGE_BYTES = 3_000_000
 """The receiver's budget on one request."""
 GAMMA = "gamma"
@@ -144,7 +146,7 @@ class Receiver:
         head = b"POST /as4 HTTP/1.1\r\nHost: beta\r\n%sContent-Length: %d\r\n\r\n" % (headers, len(made.body))
         await connection.send(head, made.body)
         answer = await connection.answer()
-        assert CANARY not in f"{answer.headers} {answer.body!r}"
+        assert not names_somebody(f"{answer.headers} {answer.body!r}")
         cpu = time.process_time() - started
         connection.writer.close()
         self.face.connections.remove(connection)
@@ -216,7 +218,7 @@ class Receiver:
 
     def said_to_the_operator(self) -> list[logging.LogRecord]:
         """The lines of the log about the last request; the patient is in none of them, at whatever level."""
-        assert not [record for record in self.log if CANARY in json.dumps(vars(record), default=repr)]
+        assert not [record for record in self.log if names_somebody(json.dumps(vars(record), default=repr))]
         return [record for record in self.log if record.name.startswith("ehmi_ap") and record.levelno >= logging.INFO]
 
     async def accepted(self, said: Said) -> list[UserMessage]:
@@ -251,6 +253,11 @@ XML = (
     f"<InstanceIdentifier>{CANARY}</InstanceIdentifier></Scope></StandardBusinessDocument>"
 ).encode()
 PART = craft.Part(data=XML)
+
+
+def names_somebody(text: str) -> bool:
+    """Whether the patient can be read in it."""
+    return CANARY in text or HYPHENATED in text
 
 
 @asynccontextmanager

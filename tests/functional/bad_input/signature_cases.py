@@ -27,7 +27,7 @@ from tests.functional.bad_input.faults import (
     with_second,
     with_security,
 )
-from tests.functional.bad_input.receiver import CANARY, GAMMA, PART, XML, Receiver
+from tests.functional.bad_input.receiver import CANARY, GAMMA, HYPHENATED, PART, XML, Receiver
 
 C14N = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
 MORE = "http://www.w3.org/2001/04/xmldsig-more#"
@@ -104,7 +104,9 @@ NOT_SIGNED_AS_AGREED = cases(
         "dsa-sha1": _signed(_method(f"{DS}dsa-sha1")),
         "hmac-sha256": _signed(_method(f"{MORE}hmac-sha256")),
         "ecdsa-sha256": _signed(_method(f"{MORE}ecdsa-sha256")),
-        "a patient for an algorithm": _signed(_method(CANARY[:6] + "-" + CANARY[6:])),
+        "a patient for an algorithm": _signed(_method(f"urn:{CANARY}:x")),
+        "a patient for a digest": lambda r: r.message(digest=(f"urn:{CANARY}", "md5")),
+        "a patient for a transform": _signed(_body_transform(f"urn:{HYPHENATED}")),
         "digest of SHA-1": lambda r: r.message(digest=(f"{DS}sha1", "sha1")),
         "digest of SHA-1 for one part": _signed(resub('(cid:.*?<ds:DigestMethod Algorithm=")[^"]*', rf"\1{DS}sha1", 1)),
         "digest of MD5": lambda r: r.message(digest=(f"{MORE}md5", "md5")),
