@@ -26,6 +26,9 @@ _HARDLY = 1.05
 """Below this ratio of the first chunk, deflating costs time and gains nothing."""
 
 _RATIO_FREE = 4 * 1024 * 1024
+_PIECE = 32 * 1024
+"""Bytes that are inflated at a time: for each chunk that comes out, those not yet used are copied."""
+
 _FLAGS = 3
 _RESERVED = 0xE0
 _AFTER = "there are bytes after the gzip member of a payload"
@@ -97,12 +100,17 @@ class Gunzip:
 
     def feed(self, data: bytes | bytearray | memoryview) -> Iterator[bytes]:
         """Inflated chunks of at most CHUNK, to be exhausted before the next feed. Raises DecompressionFailure."""
-        left: Any = data
         self._read += len(data)
-        more = len(data) > 0
-        if more and self._inflate.eof:
-            raise DecompressionFailure(_AFTER)
         self._check_flags(data)
+        view = memoryview(data)
+        for start in range(0, len(data), _PIECE):
+            yield from self._inflated(view[start : start + _PIECE])
+
+    def _inflated(self, piece: memoryview) -> Iterator[bytes]:
+        if self._inflate.eof:
+            raise DecompressionFailure(_AFTER)
+        left: Any = piece
+        more = True
         while more:
             try:
                 chunk = self._inflate.decompress(left, CHUNK)
