@@ -211,14 +211,16 @@ def find_references(
     """Step 6: the elements and the parts that the references point at.
 
     Raises PolicyNoncompliance (0103) for one that points at nothing, and for a part that is signed with any transform
-    but the Attachment-Content-Signature-Transform (as4-wire 3.3).
+    but the Attachment-Content-Signature-Transform (as4-wire 3.3); FailedAuthentication (0101) for a part signed twice.
     """
     elements: list[tuple[etree._Element, ParsedReference]] = []
     covered: dict[int, list[ParsedReference]] = {}
     for reference in signature.references:
         found = find_reference(reference, envelope, parts)
         if isinstance(found, int):
-            covered.setdefault(found, []).append(reference)
+            if found in covered:  # under another spelling of its Content-ID: each would cost a digest of all of it
+                raise FailedAuthentication("two signature references to one part")
+            covered[found] = [reference]
         else:
             elements.append((found, reference))
     return tuple(elements), covered

@@ -92,6 +92,18 @@ def test_the_wrong_transform_on_an_element() -> None:
         verify.check_elements(proof)
 
 
+def test_a_part_is_signed_once() -> None:
+    """However its Content-ID is escaped: else each reference would cost a digest of the whole part."""
+
+    def twice(text: str) -> str:
+        start = text.index('<ds:Reference URI="cid:p1@')
+        end = text.index("</ds:SignedInfo>")
+        return text[:end] + text[start:end].replace("p1@", "p1%40") + text[end:]
+
+    with pytest.raises(FailedAuthentication, match="one part"):
+        _proof(crafted(signed_info=twice))
+
+
 def test_an_inclusive_c14n_of_signed_info() -> None:
     """as4-wire 3.6: exclusive C14N only."""
     with pytest.raises(PolicyNoncompliance, match="canonicalization"):
