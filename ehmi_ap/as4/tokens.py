@@ -195,12 +195,21 @@ def read_binary(reference: Direct, tokens: Mapping[str, etree._Element]) -> Bina
     form = _BINARY_FORMS.get(token.get("ValueType", X509_V3))
     if form is None or token.get("EncodingType", BASE64_BINARY) != BASE64_BINARY:
         raise NotAllowedAlgorithm("token form", "a BinarySecurityToken of another type")
-    return _certificates(form, _plain_text(token))
+    text = _plain_text(token)
+    return _remembered(form, text) if len(text) <= _WORTH_REMEMBERING else _certificates(form, text)
+
+
+_WORTH_REMEMBERING = 16_384
+"""Characters of a token: a chain of four certificates has 8000. What is longer may be there to fill our memory."""
 
 
 @lru_cache(maxsize=256)
+def _remembered(form: str, text: str) -> BinaryToken:
+    """By the very text of the token: a partner sends the same one thousands of times."""
+    return _certificates(form, text)
+
+
 def _certificates(form: str, text: str) -> BinaryToken:
-    """Remembered by the very text of the token: a partner sends the same one thousands of times."""
     content = _from_base64(text)
     if form == "bst":
         return BinaryToken(form, Certificate.from_der(content))
