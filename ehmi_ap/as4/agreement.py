@@ -4,6 +4,7 @@ The numbers of steps are those of verify.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from ehmi_ap.as4.ebms import UserHeader, check_party_ids
 from ehmi_ap.as4.mime import Part
@@ -22,12 +23,13 @@ def match(user: UserHeader, pmodes: Sequence[PMode]) -> PMode:
         ValueInconsistent (0003): none fits, and a PartyId or Service without @type is no URI, which every one of the
             P-Modes forbids: a fault of the header comes first.
     """
-    try:
-        return match_inbound(pmodes, user.message)
-    except ProcessingModeMismatch:
-        if all(pmode.party_id_uri for pmode in pmodes):
-            check_party_ids(user)
-        raise
+    sender = user.message.from_.id.value
+    of_sender = [pmode for pmode in pmodes if pmode.partner is None or pmode.partner.value == sender]
+    with suppress(ProcessingModeMismatch):
+        return match_inbound(of_sender, user.message)  # a few of hundreds
+    if all(pmode.party_id_uri for pmode in pmodes):
+        check_party_ids(user)
+    return match_inbound(pmodes, user.message)  # fails too, naming the first value that no P-Mode at all has
 
 
 def check_agreed(user: UserHeader, pmode: PMode) -> None:

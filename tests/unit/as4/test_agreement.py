@@ -22,6 +22,15 @@ def test_the_named_partner_goes_before_any_partner() -> None:
     assert match(HEADER, [anybody, inbound(partner=PartyId("urn:gamma"))]).name == "anybody"
 
 
+def test_what_is_named_is_what_no_p_mode_at_all_has() -> None:
+    """Not what the sender's own P-Modes lack: another's may have it (conformance G06)."""
+    of_another, for_another = inbound(partner=PartyId("urn:gamma")), inbound(name="for", us=PartyId("urn:delta"))
+    with pytest.raises(ProcessingModeMismatch, match="From party"):
+        match(HEADER, [of_another, for_another])
+    with pytest.raises(ProcessingModeMismatch, match="To party"):
+        match(HEADER, [for_another])
+
+
 def test_the_test_service_falls_under_the_partners_p_mode() -> None:
     """G38."""
     header = UserHeader(message=message(service=replace(SERVICE, value=TEST_SERVICE), action="whatever"), parts=())
