@@ -137,20 +137,24 @@ class Receiver:
 
     async def post(self, made: craft.Made, headers: bytes | None = None) -> Said:
         """POST a message; `headers` replace its Content-Type header."""
-        if headers is None:
-            headers = f"Content-Type: {made.content_type}\r\n".encode()
         self.log.clear()
         self.before = await self.kept()
         started = time.process_time()
+        answer = await self.talk(made, headers)
+        return Said(made, answer, time.process_time() - started)
+
+    async def talk(self, made: craft.Made, headers: bytes | None = None) -> Answer:
+        """One request on a connection of its own; nobody is named in its answer."""
+        if headers is None:
+            headers = f"Content-Type: {made.content_type}\r\n".encode()
         connection = await self.face.connect()
         head = b"POST /as4 HTTP/1.1\r\nHost: beta\r\n%sContent-Length: %d\r\n\r\n" % (headers, len(made.body))
         await connection.send(head, made.body)
         answer = await connection.answer()
-        assert not names_somebody(f"{answer.headers} {answer.body!r}")
-        cpu = time.process_time() - started
         connection.writer.close()
         self.face.connections.remove(connection)
-        return Said(made, answer, cpu)
+        assert not names_somebody(f"{answer.headers} {answer.body!r}")
+        return answer
 
     async def send(self, message: craft.Message) -> Said:
         """Make a message and POST it."""

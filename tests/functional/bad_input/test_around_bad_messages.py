@@ -1,5 +1,6 @@
 """What stands next to a fault: messages that are odd but right, answers in another dress, signals, C4's notice."""
 
+import asyncio
 import re
 from collections.abc import Callable
 
@@ -8,6 +9,7 @@ from cryptography.hazmat.primitives import hashes
 
 from ehmi_ap.body import read_all
 from ehmi_ap.model import EventKind, MessageId
+from ehmi_ap.ports import Query
 from tests import independent
 from tests.bench.lean import EB
 from tests.craft import Made, Message, Part, make
@@ -179,6 +181,30 @@ async def test_a_refused_message_may_come_again_mended(receiver: Receiver) -> No
     await receiver.refused(forged, "EBMS:0101")
     again = await receiver.send(right)
     assert again.answer.body == said.answer.body
+
+
+async def test_right_and_wrong_ones_at_once(receiver: Receiver) -> None:
+    """Each gets its own answer, however they come together; what is kept is what was right."""
+    wrong = {
+        "EBMS:0010": {"action": "other"},
+        "EBMS:0101": {"sender": receiver.issued("delta")},
+        "EBMS:0102": {"wrong_key": True},
+        "EBMS:0103": {"sign_body": False},
+        "EBMS:0303": {"parts": [Part(data=XML, before_digest=flipped(-8))]},
+    }
+    right = [harmless(receiver.message()) for _ in range(10)]
+    made = [make(message) for message in right]
+    made += [make(receiver.message(**changes)) for changes in wrong.values() for _ in range(6)]
+    answers = await asyncio.gather(*(receiver.talk(each) for each in made))
+    for each, answer in zip(made, answers, strict=True):
+        facts = independent.check(answer.body, answer.headers["content-type"])
+        ref_to = facts.root.findtext(".//eb:MessageInfo/eb:RefToMessageId", "", independent.NS)
+        assert ref_to == each.message_id
+    codes = [code for answer in answers for code in independent.check(answer.body, "application/soap+xml").errors]
+    assert codes == [code for code in wrong for _ in range(6)]
+    found = await receiver.face.ap.store.find(Query(since=None, limit=100))
+    assert {each.message_id for each in made[:10]} <= {stored.message.message_id for stored in found}
+    assert not {each.message_id for each in made[10:]} & {stored.message.message_id for stored in found}
 
 
 async def test_a_request_that_is_an_answer_of_ours(receiver: Receiver) -> None:

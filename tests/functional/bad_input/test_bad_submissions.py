@@ -214,3 +214,25 @@ async def test_nobody_submits_without_a_token_or_in_anothers_name(c1: C1) -> Non
         )
         refused(c1, said, status, "request", ())
     assert await c1.kept() == before
+
+
+ASKED = [
+    ("GET", f"/messages/{CANARY}%40x", 404),
+    ("GET", f"/messages/{CANARY}%40x/events", 404),
+    ("GET", f"/messages/{CANARY}%40x/payloads/1", 404),
+    ("POST", f"/messages/{CANARY}%40x/resend", 404),
+    ("POST", f"/inbox/{CANARY}%40x/ack", 404),
+    ("GET", f"/messages?state={CANARY}", 400),
+    ("GET", f"/messages?since={CANARY}", 400),
+    ("GET", f"/messages?limit=-{CANARY}", 400),
+    ("GET", f"/messages?cursor={CANARY}x", 400),
+    ("GET", f"/messages?direction={CANARY}", 400),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "status"), ASKED)
+async def test_what_is_asked_for_is_not_repeated(c1: C1, method: str, path: str, status: int) -> None:
+    """A MessageId or a filter may be a patient's number."""
+    c1.log.clear()
+    said = await c1.rest.ask(method, path)
+    refused(c1, said, status, "not-found" if status == 404 else "request", ())
