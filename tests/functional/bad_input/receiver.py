@@ -95,7 +95,7 @@ class Said:
     cpu: float
 
 
-@dataclass
+@dataclass(repr=False)
 class Receiver:
     """The access point, its partners' keys, and what it has of anybody's data."""
 

@@ -4,6 +4,8 @@ The message is stored once as it was sent. Whatever is changed in it, the only r
 one of that first time, for the very same references; anything else has to be one of the refusals of as4-wire 6.4.
 """
 
+import gzip
+import itertools
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
+from ehmi_ap.backends.metadata import message_json
 from ehmi_ap.body import read_all
+from ehmi_ap.ports import Query
 from tests import independent
 from tests.craft import Made, Part, make
 from tests.functional.bad_input.receiver import KINDS, TEXTS, Receiver, Said
@@ -145,15 +149,13 @@ async def test_bytes_changed_in_the_content_type(
 
 # -- elements
 
-_CHANGES = st.lists(
-    st.tuples(
-        st.sampled_from(["remove", "double", "move", "wrap", "rename", "text", "attribute", "no attribute", "comment"]),
-        st.integers(0, 10_000),
-        st.integers(0, 10_000),
-    ),
-    min_size=1,
-    max_size=2,
+_CHANGE = st.tuples(
+    st.sampled_from(["remove", "double", "move", "wrap", "rename", "text", "attribute", "no attribute", "comment"]),
+    st.integers(0, 10_000),
+    st.integers(0, 10_000),
 )
+_CHANGES = st.lists(_CHANGE, min_size=1, max_size=2)
+_NUMBERS = itertools.count(1)
 
 
 def rebuilt(envelope: bytes, changes: Sequence[tuple[str, int, int]]) -> bytes:
@@ -198,6 +200,68 @@ async def test_elements_changed_anywhere(
 ) -> None:
     made = original.made
     await judge(receiver, original, made.body.replace(made.envelope, rebuilt(made.envelope, changes)))
+
+
+# -- before it is signed
+
+_LONG = "a long text"
+_ODD = st.sampled_from(
+    [
+        "", " ", "x", "0", "-1", "\u202e", "\u2028", "\x85", "\ufffd", "\U0001d54f", "\t\n", "../../etc/passwd", "%s%n", "' OR 1=1 --",
+        "<&>\"'", _LONG, "null", "cid:1@x", "cid:%00", "cid:%ff@x", "application/gzip", "text/plain; charset=x", "urn:x",
+        "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00", "mutant@craft.example", "a@[127.0.0.1]", '"a b"@x', "\ue000",
+    ]
+)  # fmt: skip
+
+
+def retold(messaging: str, values: Sequence[tuple[int, int, str]], changes: Sequence[tuple[str, int, int]]) -> str:
+    """eb:Messaging with odd texts and attributes in it, and its elements changed."""
+    root = etree.fromstring(rebuilt(messaging.encode(), changes))
+    elements = list(root.iter(etree.Element))
+    for first, second, odd in values:
+        value = "a" * 60_000 if odd == _LONG else odd
+        element = elements[first % len(elements)]
+        names = [name for name in element.keys() if not str(name).startswith("{")]  # noqa: SIM118
+        if names and second % 2:
+            element.set(names[second % len(names)], value)
+        else:
+            element.text = value
+    return etree.tostring(root, encoding="unicode")
+
+
+@WITHIN
+@given(
+    values=st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99), _ODD), min_size=1, max_size=3),
+    changes=st.lists(_CHANGE, max_size=1),
+)
+async def test_a_partner_who_writes_odd_headers(
+    receiver: Receiver, values: list[tuple[int, int, str]], changes: list[tuple[str, int, int]]
+) -> None:
+    """Everything is signed and encrypted as it should be. What is taken can be read again, and is a receipt to the sender."""
+    message = receiver.message(
+        message_id=f"odd-{next(_NUMBERS)}@craft.example",
+        properties=PROPERTIES,
+        parts=PARTS,
+        messaging=lambda text: retold(text, values, changes),
+    )
+    made = make(message)
+    answer = await receiver.talk(made)
+    if b"NonRepudiationInformation" in answer.body:
+        facts = independent.check(
+            answer.body, answer.headers["content-type"], certificates=[receiver.beta.identity.pem]
+        )
+        assert (answer.status, len(facts.receipt)) == (200, 5)
+        [stored, *_] = await receiver.face.ap.store.find(Query())
+        [first] = [read_all(each.body) for each in stored.message.payloads if each.content_id == "1@x"]
+        assert PAYLOADS[0] in (
+            first,
+            gzip.decompress(first) if first[:2] == b"\x1f\x8b" else b"",
+        )  # if not said to be gzip
+        assert message_json(stored.message)["payloads"]
+    elif answer.body:
+        refused_in_good_form(receiver, Said(made, answer, 0.0))
+    else:
+        assert answer.status == 202
 
 
 async def test_a_byte_that_means_nothing(receiver: Receiver, original: Original) -> None:
