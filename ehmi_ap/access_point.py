@@ -15,6 +15,7 @@ import ssl
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
 
@@ -124,6 +125,7 @@ class AccessPoint:
             lease=config.workers.lease,
             lane=lambda job: job.backend,
         )
+        self._world = replace(self._world, senders=self._sending)
         self._started_at, self._stopping = _now(), False
         self._begin()
         log.info("access point started", extra={"party": str(config.party), "pmodes": len(self.agreements.pmodes)})
@@ -151,7 +153,6 @@ class AccessPoint:
         `backend` is whose message it is: who is told its events. None: the default backend.
         """
         message_id = await submit(submission, self._world, backend=backend or self._world.default_backend)
-        self._sending.wake()
         self._bell.ring()
         return message_id
 

@@ -117,8 +117,13 @@ class Store(Protocol):
         backend: str,
         fingerprint: bytes,
         events: Sequence[DeliveryEvent],
-    ) -> bool:
-        """Keep an outbound message, due since its first event. False: it is there already with the same fingerprint.
+        signed: Signed | None = None,
+        lease: float | None = None,
+    ) -> int | None:
+        """Keep an outbound message, due since its first event: the key of its row. None: it is there already.
+
+        `signed` is kept with it, as by keep_signed(). With a `lease` (seconds) the caller has claimed it at once, as
+        by claim() at the time of the first event: its first attempt is the caller's.
 
         Raises SubmissionConflict for the same MessageId with another fingerprint.
         """

@@ -45,7 +45,7 @@ MEANINGS: dict[type[ApError], str] = {
 }
 
 SEEN: dict[type[ApError], str] = {
-    errors.SendingBlocked: "event of the message; EBMS:0004 to C1 when it stays so",
+    errors.SendingBlocked: "event of the message; its code to C1 when it stays so",
     errors.TransportError: "event of the message; EBMS:0005 to C1 when it stays so",
     errors.BackendError: "event of the message; state `undelivered` when it stays so",
     errors.StoreError: "REST {status}; the AS4 port answers 503 with Retry-After",
@@ -200,9 +200,9 @@ signed when the P-Mode is known. *Again*: whether sending the same message again
 
 TAIL = """
 Two more codes are told to C1 without being errors of this list: EBMS:0005 when the peer could not be reached until the
-retries were used up (see TransportError), and EBMS:0004 when our own P-Mode, key or certificate stood in the way for
+retries were used up (see TransportError), and `blocked` when our own P-Mode, key or certificate stood in the way for
 that long (see SendingBlocked). Where attempts failed in different ways, C1 is told the one that came furthest: 0302
-before 0301, before 0005, before 0004.
+before 0301, before 0005, before `blocked`.
 
 ## HTTP without an eb:Error
 

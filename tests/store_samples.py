@@ -103,9 +103,10 @@ def read(payloads: UserMessage) -> list[bytes]:
 async def accept(store: Store, what: UserMessage | None = None, fingerprint: bytes = b"f", **changes: Any) -> bool:
     what = what or message()
     events = changes.pop("events", [event(what.message_id)])
-    return await store.accept(
+    key = await store.accept(
         what, **{"pmode": "partner", "backend": "rest", **changes}, fingerprint=fingerprint, events=events
     )
+    return key is not None
 
 
 async def keep(

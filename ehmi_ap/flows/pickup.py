@@ -57,6 +57,7 @@ class Pickup:
         self._lane = lane
         self._lanes: dict[str, _Lane] = {}
         self._jobs: dict[asyncio.Task[None], Job] = {}
+        self._reserved = 0
         self._news = asyncio.Event()
         self._drained: frozenset[str] | None = None  # nothing is due but for these lanes; None: there may be
         self._stopping = self._cut_off = False
@@ -73,6 +74,36 @@ class Pickup:
         """Something may be due."""
         self._drained = None
         self._news.set()
+
+    @property
+    def lease(self) -> float:
+        """Seconds for which a claim holds."""
+        return self._lease
+
+    def reserve(self, lane: str) -> bool:
+        """Take a slot for a job that is about to be stored, claimed; start() or give_back() has to follow.
+
+        False: no slot is free, or others of this lane wait already, whose turn comes first.
+        """
+        if self._stopping or self._drained is None or lane in self._drained or not self._free():
+            return False
+        known = self._lanes.setdefault(lane, _Lane())
+        if known.in_flight >= self._width(known):
+            return False
+        known.in_flight += 1
+        self._reserved += 1
+        return True
+
+    def start(self, job: Job) -> None:
+        """Work on a job whose slot was reserved; when we stop meanwhile, it waits for its lease."""
+        self.give_back(self._lane(job))
+        if not self._stopping:
+            self._start(job)
+
+    def give_back(self, lane: str) -> None:
+        """The slot is not needed after all."""
+        self._reserved -= 1
+        self._leave(lane)
 
     async def run(self) -> None:
         """Until stop(), and until the last job has ended."""
@@ -130,7 +161,10 @@ class Pickup:
         """How many may be claimed at once whoever they are for."""
         lanes = [self._width(lane) - lane.in_flight for lane in self._lanes.values()]
         free = [room for room in lanes if room > 0]
-        return min(self._workers - self.in_flight, self._width(_Lane()), *free)
+        return min(self._free(), self._width(_Lane()), *free)
+
+    def _free(self) -> int:
+        return self._workers - self.in_flight - self._reserved
 
     def _width(self, lane: _Lane) -> int:
         return 1 if lane.troubled else (self._workers + 1) // 2
@@ -157,12 +191,14 @@ class Pickup:
             log.exception("a failure of our own, the message waits for its lease", extra=facts)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        name = self._lane(self._jobs.pop(task))
+        self._leave(self._lane(self._jobs.pop(task)))
+        self._news.set()
+
+    def _leave(self, name: str) -> None:
         lane = self._lanes[name]
         lane.in_flight -= 1
         if lane == _Lane():
             del self._lanes[name]
-        self._news.set()
 
     async def _until_news(self) -> None:
         """Until somebody wakes us, a slot is free, or a message is due."""

@@ -16,7 +16,7 @@ from ehmi_ap.flows.offload import reading
 from ehmi_ap.flows.verdict import NOT_REACHED, OWN_FAILURE, Verdict, judge
 from ehmi_ap.flows.world import World
 from ehmi_ap.lifecycle import Happening, RetryPolicy
-from ehmi_ap.model import Outcome, Signed, Unsettled
+from ehmi_ap.model import Outcome, Signed, Unsettled, UserMessage
 from ehmi_ap.pmode import PMode
 from ehmi_ap.ports import Job
 
@@ -87,6 +87,21 @@ async def _attempt(job: Job, pmode: PMode, agreements: Agreements, world: World)
         trust=agreements.trust,
         now=world.now(),
     )
+
+
+def sign_early(message: UserMessage, pmode: PMode, world: World) -> Signed | None:
+    """The signed form of a message that is in memory, so that it is stored with it; None: it is signed when it is sent.
+
+    Raises SubmissionError, which C1 can still be told here.
+    """
+    agreements = world.agreements()
+    if not all(payload.body.resident for payload in message.payloads):
+        return None
+    try:
+        _check_fit(agreements.keys.signing.certificate, "sign", "Our signing certificate", world)
+    except SendingBlocked:  # the operator's to mend while the message waits
+        return None
+    return sign(message, pmode, keys=agreements.keys, new_spool=world.blobs.spool)
 
 
 async def _sign(job: Job, pmode: PMode, agreements: Agreements, world: World) -> Signed:

@@ -8,10 +8,11 @@ from ehmi_ap.flows.check import profile_findings
 from ehmi_ap.flows.compose import compose, fill
 from ehmi_ap.flows.fingerprint import submission_fingerprint
 from ehmi_ap.flows.offload import reading
+from ehmi_ap.flows.send import sign_early
 from ehmi_ap.flows.world import World
-from ehmi_ap.model import DeliveryEvent, Direction, EventKind, MessageId, PartyId, Submission, UserMessage
+from ehmi_ap.model import DeliveryEvent, Direction, EventKind, MessageId, PartyId, Signed, Submission, UserMessage
 from ehmi_ap.pmode import PMode, match_outbound
-from ehmi_ap.ports import Query
+from ehmi_ap.ports import Job, Query
 
 log = logging.getLogger(__name__)
 
@@ -35,22 +36,60 @@ async def submit(submission: Submission, world: World, *, backend: str) -> Messa
     await _check(message, pmode, world)
     bodies = [payload.body for payload in message.payloads]
     fingerprint = await reading(bodies, submission_fingerprint, submission, backend)
-    received = DeliveryEvent(
-        kind=EventKind.RECEIVED,
-        message_id=message.message_id,
-        direction=Direction.OUTBOUND,
-        at=now,
-        backend=backend,
-    )
-    new = await world.store.accept(
-        message, pmode=pmode.name, backend=backend, fingerprint=fingerprint, events=[received]
-    )
+    new = await _accept(message, pmode, backend, fingerprint, world)
     world.count("submitted" if new else "submitted_again")
     log.info(
         "message accepted" if new else "submission repeated",
         extra={"message_id": message.message_id, "pmode": pmode.name, "backend": backend},
     )
     return message.message_id
+
+
+async def _accept(message: UserMessage, pmode: PMode, backend: str, fingerprint: bytes, world: World) -> bool:
+    """Store the message; with it, in the same transaction, what saves two more: its signed form and its first claim."""
+    received = DeliveryEvent(
+        kind=EventKind.RECEIVED,
+        message_id=message.message_id,
+        direction=Direction.OUTBOUND,
+        at=message.timestamp,
+        backend=backend,
+    )
+    signed = sign_early(message, pmode, world)
+    senders = world.senders
+    reserved = senders is not None and signed is not None and senders.reserve(pmode.name)
+    key: int | None = None
+    try:
+        key = await world.store.accept(
+            message,
+            pmode=pmode.name,
+            backend=backend,
+            fingerprint=fingerprint,
+            events=[received],
+            signed=signed,
+            lease=senders.lease if senders is not None and reserved else None,
+        )
+    finally:
+        if senders is not None and reserved and key is None:
+            senders.give_back(pmode.name)
+    if senders is not None and key is not None:
+        if reserved:
+            senders.start(_first_job(key, message, pmode, backend, signed))
+        else:
+            senders.wake()
+    return key is not None
+
+
+def _first_job(key: int, message: UserMessage, pmode: PMode, backend: str, signed: Signed | None) -> Job:
+    """What claim() would give for a message that was claimed when it was stored."""
+    return Job(
+        key=key,
+        message=message,
+        pmode=pmode.name,
+        backend=backend,
+        attempts=1,
+        first_at=message.timestamp,
+        signed=signed,
+    )
 
 
 async def _address(submission: Submission, pmodes: Sequence[PMode], world: World) -> Submission:

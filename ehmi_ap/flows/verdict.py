@@ -7,18 +7,19 @@
     Unsettled                            given up; C1 hears the weightiest code of all attempts
 
 The code of a message that was tried often is that of the attempt that came furthest: a wrong receipt (0302) before a
-missing one (0301), that before no connection (0005), that before a failure of our own (0004).
+missing one (0301), that before no connection (0005), that before a failure of our own (blocked).
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 
+from ehmi_ap.errors import SendingBlocked
 from ehmi_ap.flows.explain import hint, quoted, told, told_once
 from ehmi_ap.lifecycle import Happening, RetryPolicy, next_attempt
 from ehmi_ap.model import Acknowledged, DeliveryEvent, Direction, EventKind, Outcome, Refused, Unsettled, Wire
 from ehmi_ap.ports import Job
 
-OWN_FAILURE = "EBMS:0004"
+OWN_FAILURE = SendingBlocked.code
 """No byte left us: a certificate, a P-Mode or our own system stands in the way."""
 NOT_REACHED = "EBMS:0005"
 MISSING_RECEIPT = "EBMS:0301"
@@ -63,11 +64,14 @@ def judge(job: Job, outcome: Outcome, retry: RetryPolicy, *, now: datetime, chan
 
 
 def was_tried(job: Job) -> bool:
-    """Whether an earlier attempt may have reached the peer: what leaves is signed and kept before.
+    """Whether an earlier attempt may have reached the peer.
 
-    An attempt that a missing certificate stopped does not count; one before an operator's resend does.
+    Attempts that ended before a byte left us do not count; one whose end nobody wrote down does, and so do those
+    before an operator's resend.
     """
-    return job.signed is not None
+    if job.lost_code == OWN_FAILURE:
+        return False
+    return job.attempts > 1 or job.lost_code is not None
 
 
 def _without_evidence(job: Job, outcome: Refused, now: datetime) -> Verdict:

@@ -3,15 +3,36 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from ehmi_ap.agreements import Agreements
 from ehmi_ap.lifecycle import RetryPolicy
 from ehmi_ap.model import MessageId, PartyId
 from ehmi_ap.pmode import Profile
-from ehmi_ap.ports import Backend, Blobs, Store, Web
+from ehmi_ap.ports import Backend, Blobs, Job, Store, Web
 
 DELIVERY = RetryPolicy(first_wait=5.0, factor=2.0, longest_wait=600.0, jitter=0.2, window=7 * 86400.0)
 """How long C4 is asked again: its system may be down over a weekend, and nobody else holds the message."""
+
+
+class Senders(Protocol):
+    """Slots of those who send. A message that one is free for is claimed in the transaction that stores it."""
+
+    @property
+    def lease(self) -> float:
+        """Seconds for which a claim holds."""
+
+    def reserve(self, lane: str) -> bool:
+        """Take a slot for a message of this lane (P-Mode), unless others wait; start() or give_back() has to follow."""
+
+    def start(self, job: Job) -> None:
+        """Send it now, in the slot that was reserved."""
+
+    def give_back(self, lane: str) -> None:
+        """The slot is not needed after all."""
+
+    def wake(self) -> None:
+        """A message waits to be claimed."""
 
 
 def _not_counted(what: str) -> None:
@@ -41,3 +62,4 @@ class World:
     delivery: RetryPolicy = DELIVERY
     delivery_timeout: float = 600.0  # seconds that one call of a backend may take
     count: Callable[[str], None] = _not_counted  # one more of this, for the metrics
+    senders: Senders | None = None  # None: what is accepted waits to be claimed

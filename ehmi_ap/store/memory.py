@@ -66,13 +66,19 @@ class MemoryStore:
         backend: str,
         fingerprint: bytes,
         events: Sequence[DeliveryEvent],
-    ) -> bool:
+        signed: Signed | None = None,
+        lease: float | None = None,
+    ) -> int | None:
         first = self._open.by_identity.get(_identity(message, Direction.OUTBOUND))
-        if first is None:
-            self._insert(message, Direction.OUTBOUND, State.ACCEPTED, pmode, backend, fingerprint, False, events)
-        elif first.fingerprint != fingerprint:
-            raise SubmissionConflict(f"message {message.message_id} was submitted before with other content")
-        return first is None
+        if first is not None:
+            if first.fingerprint != fingerprint:
+                raise SubmissionConflict(f"message {message.message_id} was submitted before with other content")
+            return None
+        row = self._insert(message, Direction.OUTBOUND, State.ACCEPTED, pmode, backend, fingerprint, False, events)
+        row.signed = signed
+        if lease is not None:
+            self._claim(row, row.created_at, lease)
+        return row.key
 
     async def keep(
         self,
@@ -108,13 +114,16 @@ class MemoryStore:
             if lane_of(direction, row.pmode, row.backend) in pass_over:
                 passed.append(entry)
                 continue
-            row.state, row.changed_at = CLAIM[row.state], now
-            row.attempts += 1
-            self._enqueue(row, now + timedelta(seconds=lease))
+            self._claim(row, now, lease)
             jobs.append(_job(row))
         for entry in passed:
             heappush(queue, entry)
         return jobs
+
+    def _claim(self, row: Row, now: datetime, lease: float) -> None:
+        row.state, row.changed_at = CLAIM[row.state], now
+        row.attempts += 1
+        self._enqueue(row, now + timedelta(seconds=lease))
 
     async def next_due(self, direction: Direction, *, pass_over: Collection[str] = ()) -> datetime | None:
         if not pass_over:

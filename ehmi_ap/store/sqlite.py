@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ehmi_ap.body import Body, MemoryBody, read_all
 from ehmi_ap.errors import StoreError, SubmissionConflict
@@ -33,11 +33,13 @@ from ehmi_ap.store.statements import (
     Step,
     apply,
     claim_due,
+    claim_new,
     drop_signed,
     filter_values,
     first_kept,
     insert_events,
     insert_message,
+    insert_signed,
     message_row,
     overwriting,
     purge_message,
@@ -86,22 +88,35 @@ class SqliteStore:
         backend: str,
         fingerprint: bytes,
         events: Sequence[DeliveryEvent],
-    ) -> bool:
+        signed: Signed | None = None,
+        lease: float | None = None,
+    ) -> int | None:
         layout = await lay_out([payload.body for payload in message.payloads], self._blobs)
+        kept = None if signed is None else await self._lay_out_signed(signed)
         row = message_row(message, Direction.OUTBOUND, State.ACCEPTED, pmode, backend, fingerprint, events)
         header = codec.encode_message(message, layout.places)
 
-        def work(connection: sqlite3.Connection) -> bytes | Literal[True]:
+        def work(connection: sqlite3.Connection) -> int | bytes:
             key = insert_message(connection, row, header, layout)
             if key is None:
                 return bytes(first_kept(connection, message, Direction.OUTBOUND)[1])
             insert_events(connection, events, key, backend)
-            return True
+            if kept is not None:
+                insert_signed(connection, key, *kept)
+            if lease is not None:
+                claim_new(connection, key, row, lease)
+            return key
 
-        first = await self._writer.run(work, partial(self._release_unless, True, layout))
-        if first is not True and first != fingerprint:
+        def after(result: int | bytes | None) -> None:
+            if not isinstance(result, int):
+                self._release(layout, kept[2] if kept else None)
+
+        first = await self._writer.run(work, after)
+        if isinstance(first, int):
+            return first
+        if first != fingerprint:
             raise SubmissionConflict(f"message {message.message_id} was submitted before with other content")
-        return first is True
+        return None
 
     async def keep(
         self,
@@ -151,17 +166,16 @@ class SqliteStore:
         await self._execute_many("renew", [(codec.encode_list(list(keys)), held, until)])
 
     async def keep_signed(self, key: int, signed: Signed) -> None:
-        layout = await lay_out([part.body for part in signed.parts], self._blobs)
-        meta = codec.encode_signed(signed, layout.places)
+        meta, envelope, layout = await self._lay_out_signed(signed)
 
         def work(connection: sqlite3.Connection) -> bool:
-            if connection.execute(SQL["insert_signed"], (key, meta, signed.envelope)).rowcount == 0:
-                return False
-            connection.execute(SQL["insert_signed_part"], (key, layout.inline, bool(layout.files)))
-            connection.executemany(SQL["insert_file"], [(name, key, 1) for name in layout.names])
-            return True
+            return insert_signed(connection, key, meta, envelope, layout)
 
         await self._writer.run(work, partial(self._release_unless, True, layout))
+
+    async def _lay_out_signed(self, signed: Signed) -> tuple[str, bytes, Layout]:
+        layout = await lay_out([part.body for part in signed.parts], self._blobs)
+        return codec.encode_signed(signed, layout.places), signed.envelope, layout
 
     async def settle(
         self,
@@ -318,8 +332,13 @@ class SqliteStore:
 
     def _release_unless(self, stored: object, layout: Layout, result: object) -> None:
         """Let go of the files of a layout whose transaction failed or found its message there already."""
-        if layout.files and result != stored:
-            self._blobs.release(layout.files)
+        if result != stored:
+            self._release(layout)
+
+    def _release(self, *layouts: Layout | None) -> None:
+        for layout in layouts:
+            if layout is not None and layout.files:
+                self._blobs.release(layout.files)
 
     def _known_files(self, names: Collection[str]) -> set[str]:
         wanted = codec.encode_list(list(names))

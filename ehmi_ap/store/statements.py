@@ -117,6 +117,21 @@ def insert_events(
         connection.execute(SQL["insert_event"], (key, *codec.event_row(event, backend_of(event, backend))))
 
 
+def insert_signed(connection: sqlite3.Connection, key: int, meta: str, envelope: bytes, layout: Layout) -> bool:
+    """False: something was signed before, and that stays."""
+    if connection.execute(SQL["insert_signed"], (key, meta, envelope)).rowcount == 0:
+        return False
+    connection.execute(SQL["insert_signed_part"], (key, layout.inline, bool(layout.files)))
+    connection.executemany(SQL["insert_file"], [(name, key, 1) for name in layout.names])
+    return True
+
+
+def claim_new(connection: sqlite3.Connection, key: int, row: Sequence[Any], lease: float) -> None:
+    """Claim a message in the transaction that brings it; `row` is its message_row."""
+    state, at = State(row[1]), row[-2]
+    connection.execute(SQL["claim"], (key, state.value, CLAIM[state].value, at, at + round(lease * 1_000_000)))
+
+
 def claim_due(
     connection: sqlite3.Connection, direction: Direction, now: datetime, until: datetime, limit: int, pass_over: str
 ) -> list[Any]:

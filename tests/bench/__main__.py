@@ -26,7 +26,7 @@ from tests.bench.peer import agreement
 ROOT = Path(__file__).parents[2]
 MEASURED, PEER = 0, 1
 BULK = {"10 MB": 10_000_000, "100 MB": 100_000_000, "1 GiB": 1 << 30}
-SETTINGS = "[log]\nlevel = 'error'\n[workers]\nsend = 16\n"
+SETTINGS = "[log]\nlevel = 'error'\n[workers]\nsend = 32\n"
 REST = {"inbox": "kind = 'rest'\ntoken = { file = 'keys/inbox.token' }\n"}
 
 

@@ -58,15 +58,30 @@ async def messages(ap: AccessPoint, count: int, in_flight: int) -> dict[str, obj
     payload = MemoryBody(b"".join(floor.fhir_like(10_240)))
 
     async def run(number: int, after: int) -> int:
+        """Closed loop: `in_flight` messages are under way, a new one for each that is settled."""
         slots = asyncio.Semaphore(in_flight)
-        waiting = asyncio.create_task(settled(ap, number, after))
+        seq = after
 
-        async def one() -> None:
-            async with slots:
-                await ap.submit(submission(payload))
+        async def count() -> None:
+            nonlocal seq
+            left = number
+            async for event in ap.events(after=after):
+                seq = event.seq
+                if event.kind is EventKind.SENT:
+                    assert not event.failed, (event.code, event.detail)
+                    slots.release()
+                    left -= 1
+                    if left == 0:
+                        return
 
-        await asyncio.gather(*(one() for _ in range(number)))
-        return await waiting
+        counting = asyncio.create_task(count())
+        tasks = []
+        for _ in range(number):
+            await slots.acquire()
+            tasks.append(asyncio.create_task(ap.submit(submission(payload))))
+        await asyncio.gather(*tasks)
+        await counting
+        return seq
 
     seq = await run(200, await last_seq(ap))
     start, spent = time.perf_counter(), time.process_time()

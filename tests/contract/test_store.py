@@ -130,6 +130,30 @@ async def test_a_stored_body_can_be_submitted_again(store: Store) -> None:
     assert read((await claim_one(store, OUT)).message) == [BIG]
 
 
+async def test_what_is_claimed_when_it_is_accepted_is_the_caller_s(store: Store) -> None:
+    """One transaction stores it, its signed form and the first claim; when the lease runs out, another goes on."""
+    key = await store.accept(
+        message(), pmode="partner", backend="rest", fingerprint=b"f", events=[event()], signed=signed(b"z"), lease=30
+    )
+    assert key is not None
+    assert await store.claim(OUT, now=NOW, lease=30, limit=1) == []
+    assert await store.next_due(OUT) == later(30)
+    again = await claim_one(store, OUT, at=later(30))
+    assert (again.key, again.attempts) == (key, 2)
+    assert again.signed is not None
+    assert [read_all(part.body) for part in again.signed.parts] == [b"z"]
+
+
+async def test_a_claim_of_what_is_there_already_changes_nothing(store: Store) -> None:
+    assert await accept(store)
+    again = store.accept(
+        message(), pmode="partner", backend="rest", fingerprint=b"f", events=[event()], signed=signed(), lease=30
+    )
+    assert await again is None
+    job = await claim_one(store, OUT)
+    assert (job.attempts, job.signed) == (1, None)
+
+
 # keep
 
 

@@ -101,7 +101,7 @@ async def test_the_signed_form_is_kept_before_the_first_byte_leaves(test_pki: An
     await c2.submit()
     await c2.send_due()
     steps = fuse.names
-    assert steps.index("after c2.store.keep_signed") < steps.index("before web.post")
+    assert steps.index("after c2.store.accept") < steps.index("before web.post")
     assert steps.index("after web.post") < steps.index("before c2.store.settle")
     await c2.close()
 

@@ -5,9 +5,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import pki
+
 from ehmi_ap.agreements import Agreements
 from ehmi_ap.body import MemoryBody
-from ehmi_ap.crypto.keys import Trust
+from ehmi_ap.crypto.certs import Certificate
+from ehmi_ap.crypto.keys import KeyPair, Keys, Trust
 from ehmi_ap.flows.world import World
 from ehmi_ap.lifecycle import State
 from ehmi_ap.model import (
@@ -25,6 +28,10 @@ from ehmi_ap.model import (
 from ehmi_ap.pmode import PMode
 from ehmi_ap.store.memory import MemoryBlobs, MemoryStore
 
+_OURS = pki.make_leaf(pki.make_ca(), "us")
+_CERTIFICATE = Certificate.from_x509(_OURS.cert)
+_PAIR = KeyPair(_OURS.key, _CERTIFICATE, (_CERTIFICATE,))
+KEYS = Keys(signing=_PAIR, decryption=(_PAIR,))
 US, THEM = PartyId("us", "urn:type"), PartyId("them", "urn:type")
 PMODE = PMode(
     name="them",
@@ -50,7 +57,7 @@ def world(new_id: Callable[[], MessageId], now: datetime | None = None, **change
         web=NoWeb(),
         backends={},
         default_backend="rest",
-        agreements=lambda: Agreements(pmodes=(PMODE,), keys=None, trust=Trust({})),  # type: ignore[arg-type]
+        agreements=lambda: Agreements(pmodes=(PMODE,), keys=KEYS, trust=Trust({})),
         profiles={},
         us=US,
         domain="us.example",

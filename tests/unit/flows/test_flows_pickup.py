@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 import pytest
-from flow_world import accept, world
+from flow_world import accept, event, message, world
 
 from ehmi_ap.errors import StoreError
 from ehmi_ap.flows.pickup import Pickup
 from ehmi_ap.flows.world import World
-from ehmi_ap.lifecycle import Happening
+from ehmi_ap.lifecycle import Happening, State
 from ehmi_ap.model import Direction, MessageId
-from ehmi_ap.ports import Job
+from ehmi_ap.ports import Job, Query
 
 NewId = Callable[[], MessageId]
 Work = Callable[[Job, World], Awaitable[bool]]
@@ -268,3 +268,34 @@ async def test_stopping_cuts_off_what_takes_longer(new_id: NewId) -> None:
     due = await to.store.next_due(Direction.OUTBOUND)
     assert due is not None
     assert due > to.now()
+
+
+async def brought(to: World, name: str, pmode: str, lease: float) -> Job:
+    """Stored and claimed in one transaction, as submit does with a reserved slot."""
+    what = message(name, to.now())
+    key = await to.store.accept(
+        what, pmode=pmode, backend="rest", fingerprint=b"f", events=[event(name, to.now())], lease=lease
+    )
+    assert key is not None
+    return Job(key=key, message=what, pmode=pmode, backend="rest", attempts=1, first_at=to.now())
+
+
+async def test_what_a_slot_was_reserved_for_is_sent_without_a_claim(new_id: NewId) -> None:
+    """A lane has half of the slots here too; who waits already goes before who comes."""
+    to = world(new_id)
+    gate = Gate()
+    async with running(gate.work, to, workers=4) as pickup:
+        await accept(to, "a", pmode="them")
+        pickup.wake()
+        assert not pickup.reserve("them")
+        await gate.until(them=1)
+        while not pickup.reserve("them"):  # until the claim is over that found nobody else
+            await asyncio.sleep(0)
+        assert not pickup.reserve("them")
+        pickup.start(await brought(to, "b", "them", pickup.lease))
+        await gate.until(them=2)
+        assert pickup.reserve("others")
+        pickup.give_back("others")
+        await gate.let("them")
+    stored = await to.store.find(Query())
+    assert [each.state for each in stored] == [State.ACKNOWLEDGED] * 2

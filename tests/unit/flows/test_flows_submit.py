@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from flow_world import PMODE, THEM, world
+from flow_world import KEYS, PMODE, THEM, world
 
 from ehmi_ap.agreements import Agreements
 from ehmi_ap.body import MemoryBody, read_all
@@ -35,7 +35,7 @@ NETWORK = replace(PMODE, name="network", profile="network", service=Service("urn
 
 
 def with_pmodes(to: World, *pmodes: PMode, **profiles: Profile) -> World:
-    agreements = Agreements(pmodes=pmodes, keys=None, trust=Trust({}))  # type: ignore[arg-type]
+    agreements = Agreements(pmodes=pmodes, keys=KEYS, trust=Trust({}))
     return replace(to, agreements=lambda: agreements, profiles=profiles)
 
 

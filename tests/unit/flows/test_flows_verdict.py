@@ -25,7 +25,6 @@ from ehmi_ap.model import (
     Receipt,
     Refused,
     Service,
-    Signed,
     Unsettled,
     UserMessage,
     Wire,
@@ -34,14 +33,13 @@ from ehmi_ap.ports import Job
 
 RETRY = RetryPolicy(first_wait=60, factor=2, jitter=0.2, attempts=3)
 WIRE = Wire(content_type="application/soap+xml", body=MemoryBody(b"<receipt/>"))
-SIGNED = Signed(envelope=b"", parts=(), references=())
 DUPLICATE = ErrorSignal(code="EBMS:0004", severity="failure", detail="this is a duplicate")
 D_4001 = ErrorSignal(code="EBMS:4001", severity="failure")
 WARNING = ErrorSignal(code="EBMS:0002", severity="warning")
 REFUSED = ErrorSignal(code="EBMS:0102", severity="failure", short="FailedDecryption", description="no key")
 
 
-def job(now: datetime, *, attempts: int = 1, lost: str | None = None, signed: Signed | None = None) -> Job:
+def job(now: datetime, *, attempts: int = 1, lost: str | None = None) -> Job:
     message = UserMessage(
         message_id=MessageId("m@us.example"),
         timestamp=now,
@@ -59,7 +57,6 @@ def job(now: datetime, *, attempts: int = 1, lost: str | None = None, signed: Si
         backend="rest",
         attempts=attempts,
         first_at=now,
-        signed=signed,
         lost_code=lost,
     )
 
@@ -130,18 +127,21 @@ def test_what_no_retry_can_mend_is_given_up_at_once(now: datetime) -> None:
 
 
 @pytest.mark.parametrize("error", [DUPLICATE, D_4001])
-@pytest.mark.parametrize("attempts", [2, 1])
-def test_a_duplicate_on_a_retry_is_delivered_without_evidence(now: datetime, error: ErrorSignal, attempts: int) -> None:
+@pytest.mark.parametrize(("attempts", "before"), [(2, None), (2, NOT_REACHED), (1, MISSING_RECEIPT)])
+def test_a_duplicate_on_a_retry_is_delivered_without_evidence(
+    now: datetime, error: ErrorSignal, attempts: int, before: str | None
+) -> None:
     """Decision 18; a resend counts as a retry too, because what was signed before may have arrived."""
     outcome = Refused(errors=(error,))
-    verdict = judge(job(now, attempts=attempts, signed=SIGNED), outcome, RETRY, now=now, chance=0.0)
+    verdict = judge(job(now, attempts=attempts, lost=before), outcome, RETRY, now=now, chance=0.0)
     assert (verdict.happening, verdict.receipt, verdict.detail) == (Happening.SETTLED, None, WITHOUT_EVIDENCE)
     assert events(verdict) == [("msg-sent", False, error.code)]
 
 
 def test_a_duplicate_of_what_never_left_is_a_failure(now: datetime) -> None:
     """The attempts before were stopped on our side: the peer has another message of this id."""
-    verdict = judge(job(now, attempts=2), Refused(errors=(DUPLICATE,)), RETRY, now=now, chance=0.0)
+    stopped = job(now, attempts=2, lost=OWN_FAILURE)
+    verdict = judge(stopped, Refused(errors=(DUPLICATE,)), RETRY, now=now, chance=0.0)
     assert verdict.happening is Happening.GIVEN_UP
 
 
