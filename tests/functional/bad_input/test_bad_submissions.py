@@ -10,7 +10,10 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
+from hypothesis import given, settings
 
+from tests.functional.bad_input.documents import DOCUMENT, PATIENT
+from tests.functional.bad_input.mutations import CHANGES, STROKES, WITHIN, rebuilt, struck
 from tests.functional.bad_input.receiver import CANARY, XML
 from tests.pair import ACTION, SERVICE
 from tests.unit.server.rest import Rest, Said, exchange
@@ -236,3 +239,20 @@ async def test_what_is_asked_for_is_not_repeated(c1: C1, method: str, path: str,
     c1.log.clear()
     said = await c1.rest.ask(method, path)
     refused(c1, said, status, "not-found" if status == 404 else "request", ())
+
+
+@settings(WITHIN, max_examples=80)
+@given(strokes=STROKES, changes=CHANGES)
+async def test_a_document_changed_anywhere(
+    c1: C1, strokes: list[tuple[str, float, float, int, bytes]], changes: list[tuple[str, int, int]]
+) -> None:
+    """C1's envelope is taken, or refused with what to change; never a 500, and its patient in no answer and no log."""
+    header = DOCUMENT.index(b"</StandardBusinessDocumentHeader>")
+    for document in (struck(DOCUMENT[:header], strokes) + DOCUMENT[header:], rebuilt(DOCUMENT, changes)):
+        c1.log.clear()
+        said = await c1.rest.ask(
+            "POST", "/messages?pmode=ehmi", data=document, headers={"Content-Type": "application/xml"}
+        )
+        assert PATIENT not in said.body.decode() + str([vars(record) for record in c1.log])
+        if said.status != 202:
+            refused(c1, said, 422, "submission", ())

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -20,6 +20,7 @@ from ehmi_ap.body import read_all
 from ehmi_ap.ports import Query
 from tests import independent
 from tests.craft import Made, Part, make
+from tests.functional.bad_input.mutations import CHANGE, CHANGES, STROKES, WITHIN, rebuilt, struck
 from tests.functional.bad_input.receiver import KINDS, TEXTS, Receiver, Said
 
 pytestmark = [
@@ -38,7 +39,6 @@ PARTS = (
     Part(content_id="3@x", data=PAYLOADS[2], compress=False),
 )
 BELOW_EBMS = (400, 413, 415, 431)
-WITHIN = settings(max_examples=250, deadline=None, derandomize=True)
 
 
 @dataclass(frozen=True)
@@ -97,40 +97,9 @@ def refused_in_good_form(receiver: Receiver, said: Said) -> None:
 
 # -- bytes
 
-_SPICE = st.sampled_from(
-    [b"", b"\0", b"\n", b"\r\n", b"\xff", b"<", b">", b"&", b'"', b"--", b"<!---->", b"<x/>", b"0" * 400]
-)
-_PLACE = st.floats(0, 1, exclude_max=True)
-_STROKES = st.lists(
-    st.tuples(
-        st.sampled_from(["flip", "delete", "repeat", "exchange", "insert"]), _PLACE, _PLACE, st.integers(0, 200), _SPICE
-    ),
-    min_size=1,
-    max_size=3,
-)
-
-
-def struck(data: bytes, strokes: Sequence[tuple[str, float, float, int, bytes]]) -> bytes:
-    """Bits turned, spans gone, repeated or exchanged, bytes put in."""
-    for kind, first, second, size, spice in strokes:
-        at, other = int(first * len(data)), int(second * len(data))
-        span = data[other : other + size + 1]
-        match kind:
-            case "flip":
-                data = data[:at] + bytes([data[at] ^ 1 << size % 8]) + data[at + 1 :] if data else data
-            case "delete":
-                data = data[:at] + data[at + size + 1 :]
-            case "repeat":
-                data = data[:at] + span + data[at:]
-            case "exchange":
-                data = data[:at] + span + data[at + len(span) :]
-            case _:
-                data = data[:at] + spice + data[at:]
-    return data
-
 
 @WITHIN
-@given(strokes=_STROKES)
+@given(strokes=STROKES)
 async def test_bytes_changed_anywhere(
     receiver: Receiver, original: Original, strokes: list[tuple[str, float, float, int, bytes]]
 ) -> None:
@@ -138,7 +107,7 @@ async def test_bytes_changed_anywhere(
 
 
 @WITHIN
-@given(strokes=_STROKES)
+@given(strokes=STROKES)
 async def test_bytes_changed_in_the_content_type(
     receiver: Receiver, original: Original, strokes: list[tuple[str, float, float, int, bytes]]
 ) -> None:
@@ -149,52 +118,11 @@ async def test_bytes_changed_in_the_content_type(
 
 # -- elements
 
-_CHANGE = st.tuples(
-    st.sampled_from(["remove", "double", "move", "wrap", "rename", "text", "attribute", "no attribute", "comment"]),
-    st.integers(0, 10_000),
-    st.integers(0, 10_000),
-)
-_CHANGES = st.lists(_CHANGE, min_size=1, max_size=2)
 _NUMBERS = itertools.count(1)
 
 
-def rebuilt(envelope: bytes, changes: Sequence[tuple[str, int, int]]) -> bytes:
-    """The envelope with elements gone, doubled, moved, wrapped or renamed, values exchanged, comments put in."""
-    root = etree.fromstring(envelope)
-    for kind, first, second in changes:
-        elements = [element for element in root.iter(etree.Element) if element is not root]
-        if not elements:
-            break
-        element, other = elements[first % len(elements)], elements[second % len(elements)]
-        parent = element.getparent()
-        assert parent is not None
-        match kind:
-            case "remove":
-                parent.remove(element)
-            case "double":
-                parent.insert(second % (len(parent) + 1), etree.fromstring(etree.tostring(element, with_tail=False)))
-            case "move" if element is not other and element not in other.iterancestors():
-                other.append(element)
-            case "wrap":
-                wrapper = etree.Element("{urn:x}wrapper")
-                parent.replace(element, wrapper)
-                wrapper.append(element)
-            case "rename":
-                element.tag = other.tag
-            case "text":
-                element.text = other.text
-            case "attribute" if other.attrib:
-                name, value = other.items()[first % len(other.attrib)]
-                element.set(name, value)
-            case "no attribute" if element.attrib:
-                del element.attrib[element.keys()[second % len(element.attrib)]]
-            case "comment":
-                element.insert(0, etree.Comment("c"))
-    return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
-
-
 @WITHIN
-@given(changes=_CHANGES)
+@given(changes=CHANGES)
 async def test_elements_changed_anywhere(
     receiver: Receiver, original: Original, changes: list[tuple[str, int, int]]
 ) -> None:
@@ -232,7 +160,7 @@ def retold(messaging: str, values: Sequence[tuple[int, int, str]], changes: Sequ
 @WITHIN
 @given(
     values=st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99), _ODD), min_size=1, max_size=3),
-    changes=st.lists(_CHANGE, max_size=1),
+    changes=st.lists(CHANGE, max_size=1),
 )
 async def test_a_partner_who_writes_odd_headers(
     receiver: Receiver, values: list[tuple[int, int, str]], changes: list[tuple[str, int, int]]
