@@ -266,7 +266,7 @@ def decrypt(body: Body, key: bytes, cipher_uri: str) -> Iterator[bytes]:
         raise DecryptionFailed(_FAILED)
     try:
         if body.size <= SMALL:
-            data = read_all(body)
+            data = memoryview(read_all(body))
             yield AESGCM(key).decrypt(data[:IV_BYTES], data[IV_BYTES:], None)
         else:
             yield from _decrypted(body, key)
