@@ -28,7 +28,7 @@ from ehmi_ap.flows.bell import Bell
 from ehmi_ap.flows.deliver import deliver
 from ehmi_ap.flows.pickup import Pickup
 from ehmi_ap.flows.receive import receive
-from ehmi_ap.flows.report import report
+from ehmi_ap.flows.report import report, skip_the_deaf
 from ehmi_ap.flows.send import send
 from ehmi_ap.flows.submit import submit
 from ehmi_ap.flows.upkeep import upkeep
@@ -352,6 +352,7 @@ class AccessPoint:
     async def _upkeep(self) -> None:
         while True:
             await upkeep(self._world, self.config.retention)
+            await skip_the_deaf(self._world)
             await asyncio.sleep(UPKEEP)
 
     def _feed(self, name: str, backend: Backend) -> Callable[[], Awaitable[None]]:

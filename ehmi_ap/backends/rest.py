@@ -7,7 +7,7 @@ too. Delivery is exactly once: a message leaves the inbox when C4 has acknowledg
 from collections.abc import Mapping
 
 from ehmi_ap.errors import BackendError, ConfigError
-from ehmi_ap.model import DeliveryEvent, UserMessage
+from ehmi_ap.model import UserMessage
 from ehmi_ap.ports import Submit
 
 
@@ -27,9 +27,6 @@ class RestBackend:
     async def deliver(self, message: UserMessage) -> None:
         """Never called, as C4 fetches; raises BackendError."""
         raise BackendError(f"message {message.message_id} waits to be fetched over REST", fix="Fetch it from /inbox.")
-
-    async def notify(self, event: DeliveryEvent) -> None:
-        """Nothing to tell: C1 reads /messages/{id}/events."""
 
     async def run(self, submit: Submit) -> None:
         """Nothing to feed: C1 posts to /messages."""

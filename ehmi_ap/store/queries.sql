@@ -3,8 +3,8 @@
 -- name: insert_message
 -- Nothing is returned where the duplicate key exists.
 INSERT INTO message (direction, state, message_id, sender, fingerprint, pmode, backend, lane, partner, original_sender,
-                     final_recipient, conversation_id, fetched, created_at, first_at, changed_at, due)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14, ?14, ?15)
+                     final_recipient, conversation_id, fetched, created_at, first_at, changed_at, due, attempts)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14, ?14, ?15, ?16)
 ON CONFLICT (message_id, direction, sender) DO NOTHING;
 
 -- name: first_kept

@@ -33,7 +33,6 @@ from ehmi_ap.store.statements import (
     Step,
     apply,
     claim_due,
-    claim_new,
     drop_signed,
     filter_values,
     first_kept,
@@ -93,7 +92,8 @@ class SqliteStore:
     ) -> int | None:
         layout = await lay_out([payload.body for payload in message.payloads], self._blobs)
         kept = None if signed is None else await self._lay_out_signed(signed)
-        row = message_row(message, Direction.OUTBOUND, State.ACCEPTED, pmode, backend, fingerprint, events)
+        state = State.ACCEPTED
+        row = message_row(message, Direction.OUTBOUND, state, pmode, backend, fingerprint, events, lease=lease)
         header = codec.encode_message(message, layout.places)
 
         def work(connection: sqlite3.Connection) -> int | bytes:
@@ -103,8 +103,6 @@ class SqliteStore:
             insert_events(connection, events, key, backend)
             if kept is not None:
                 insert_signed(connection, key, *kept)
-            if lease is not None:
-                claim_new(connection, key, row, lease)
             return key
 
         def after(result: int | bytes | None) -> None:

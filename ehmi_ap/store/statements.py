@@ -64,12 +64,19 @@ def message_row(
     events: Sequence[DeliveryEvent],
     *,
     fetched: bool = False,
+    lease: float | None = None,
 ) -> tuple[object, ...]:
+    """The row of a new message; with a `lease` in seconds it is claimed as it comes, else due at once.
+
+    `fetched`: C4 fetches it, nobody claims it.
+    """
     # The caller's clock, which is also that of claim(); ours only where it says nothing.
     at = micros(events[0].at if events else datetime.now(UTC))
+    claimed = lease is not None
+    due = at + round(lease * 1_000_000) if lease is not None else None if fetched or state in FINAL else at
     return (
         direction.value,
-        state.value,
+        (CLAIM[state] if claimed else state).value,
         message.message_id,
         _sender(message, direction),
         fingerprint,
@@ -82,7 +89,8 @@ def message_row(
         message.conversation_id,
         fetched,
         at,
-        None if fetched or state in FINAL else at,
+        due,
+        int(claimed),
     )
 
 
@@ -124,12 +132,6 @@ def insert_signed(connection: sqlite3.Connection, key: int, meta: str, envelope:
     connection.execute(SQL["insert_signed_part"], (key, layout.inline, bool(layout.files)))
     connection.executemany(SQL["insert_file"], [(name, key, 1) for name in layout.names])
     return True
-
-
-def claim_new(connection: sqlite3.Connection, key: int, row: Sequence[Any], lease: float) -> None:
-    """Claim a message in the transaction that brings it; `row` is its message_row."""
-    state, at = State(row[1]), row[-2]
-    connection.execute(SQL["claim"], (key, state.value, CLAIM[state].value, at, at + round(lease * 1_000_000)))
 
 
 def claim_due(
