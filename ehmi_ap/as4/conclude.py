@@ -24,6 +24,7 @@ from ehmi_ap.as4.verify import (
     check_coverage,
     check_elements,
     check_signers,
+    check_transforms,
     check_value,
     parse_envelope,
     read_header,
@@ -128,10 +129,12 @@ def _judge(
     """Steps 6 to 8 over an answer: its signer, or why there is none to rely on."""
     try:
         proof = read_proof(envelope, (), security=pmode.security, trust=trust, now=now)
-        check_elements(proof)
+        check_transforms(proof)
         fitting = check_value(proof)
         check_coverage(proof, envelope, parts=1)
-        return check_signers(fitting, pmode=pmode, party=pmode.partner, trust=trust, now=now), None
+        signer = check_signers(fitting, pmode=pmode, party=pmode.partner, trust=trust, now=now)
+        check_elements(proof)  # last, as in unpack: anybody can post an answer, and this costs the most
+        return signer, None
     except PeerError as error:
         return None, error
 
