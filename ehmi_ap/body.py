@@ -7,7 +7,7 @@ opens a file itself. Only this file and `store/blobs.py` implement the two.
 
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 CHUNK = 256 * 1024
@@ -106,10 +106,10 @@ class Joined:
     """Several bodies, one after the other, as one."""
 
     bodies: tuple[Body, ...]
+    size: int = field(init=False)
 
-    @property
-    def size(self) -> int:
-        return sum(body.size for body in self.bodies)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", sum(body.size for body in self.bodies))
 
     @property
     def resident(self) -> bool:
@@ -119,10 +119,13 @@ class Joined:
         end = self.size if stop is None else stop
         offset = 0
         for body in self.bodies:
-            low, high = max(start - offset, 0), min(end - offset, body.size)
-            if low < high:
+            size = body.size
+            low, high = max(start - offset, 0), min(end - offset, size)
+            if low == 0 and high == size:
+                yield from body.chunks()
+            elif low < high:
                 yield from body.chunks(low, high)
-            offset += body.size
+            offset += size
 
 
 def read_all(body: Body, limit: int | None = None) -> bytes:

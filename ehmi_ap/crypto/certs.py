@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Literal
 
 from cryptography import x509
@@ -65,6 +66,12 @@ def check_fit(certificate: Certificate, purpose: Purpose, at: datetime) -> None:
             4096 bits, a kind of key or a KeyUsage that does not allow the purpose).
     """
     check_validity(certificate, at)
+    _check_kind(certificate, purpose)
+
+
+@lru_cache(_REMEMBERED)
+def _check_kind(certificate: Certificate, purpose: Purpose) -> None:
+    """What of a certificate's fitness does not depend on the time; a refusal is not remembered."""
     _check_key(certificate.public_key, purpose)
     usage = certificate.key_usage
     if usage is None:  # restricts nothing (as4-wire 9.43)

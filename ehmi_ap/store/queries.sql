@@ -107,7 +107,7 @@ SET state = ?3, changed_at = ?4, due = CASE fetched WHEN 0 THEN ?4 END, first_at
 WHERE key = ?1 AND state = ?2;
 
 -- name: drop_signed_part
-DELETE FROM signed_part WHERE key = ?1 RETURNING files;
+DELETE FROM signed_part WHERE key = ?1;
 
 -- name: drop_signed_files
 DELETE FROM file WHERE key = ?1 AND signed = 1 RETURNING name;

@@ -291,8 +291,7 @@ class SqliteStore:
         return {(direction_of(state), state): number for state, number in rows}
 
     async def close(self) -> None:
-        self._writer.stop()
-        await asyncio.to_thread(self._writer.join)
+        self._writer.close()
         await asyncio.to_thread(self._readers.close)
         self._presence.close()
 
@@ -306,7 +305,7 @@ class SqliteStore:
         def work(connection: sqlite3.Connection) -> None:
             connection.executemany(SQL[name], rows)
 
-        await self._writer.run(work)
+        await self._writer.run(work, long=len(rows) > 16)
 
     async def _stored(self, values: dict[str, object], limit: int, order: str = "DESC") -> list[Stored]:
         where = " AND ".join(FILTERS[name] for name in values) or "1"
@@ -319,7 +318,7 @@ class SqliteStore:
             with overwriting(connection):
                 return [names for key in keys if (names := purge_one(connection, key)) is not None]
 
-        purged = await self._writer.run(work)
+        purged = await self._writer.run(work, long=True)
         await self._remove([name for names in purged for name in names])
         return len(purged)
 

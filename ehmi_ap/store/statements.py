@@ -162,10 +162,7 @@ def apply(connection: sqlite3.Connection, key: int, step: Step) -> str | None:
 
 
 def drop_signed(connection: sqlite3.Connection, key: int) -> list[str]:
-    """Drop the compressed copies, which only retries need; the names of their files."""
-    rows = connection.execute(SQL["drop_signed_part"], (key,)).fetchall()
-    if not rows or not rows[0][0]:
-        return []
+    """Drop the compressed copies that are files, which only retries need; their names. Rows go with the payloads."""
     return [name for (name,) in connection.execute(SQL["drop_signed_files"], (key,)).fetchall()]
 
 

@@ -1,6 +1,10 @@
-"""One thread that writes: it takes all that is waiting into one transaction, so that many messages share one fsync.
+"""The one writing connection: all that waits shares one transaction, so that many messages share one fsync.
 
-Rules of this file:
+    requests wait  ->  BEGIN and their statements, on the event loop  ->  COMMIT, in a thread  ->  their futures
+
+The statements of a message take some 50 us, less than handing them to a thread and the interpreter lock back and forth
+would (tests/bench); the COMMIT waits for the disk. What comes meanwhile is the next group. Rules of this file:
+
 - A request runs whole or not at all, and its future is resolved only after the commit that holds it.
 - When one request of a group fails, the group is rolled back and each runs in a transaction of its own: nobody
   fails for another's fault, and the many groups without a failure pay for no savepoint.
@@ -8,16 +12,18 @@ Rules of this file:
 - When BEGIN or COMMIT fails, all of the group fail: it is the disk's fault or another process's, not theirs.
 - `after` is told the end of every request, also when nobody waits for it any more: result, or None for a failure.
 - The transaction is BEGIN IMMEDIATE, so that what a request read is still true when it writes, in every process.
+- What takes long is asked for as such (`long`), and runs in the thread from BEGIN to COMMIT.
 """
 
 import asyncio
 import sqlite3
-import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from ehmi_ap.errors import ApError, StoreError
@@ -26,36 +32,44 @@ from ehmi_ap.store.database import BUSY_SECONDS
 T = TypeVar("T")
 GROUP = 256
 """Requests in one transaction at most, so that the first of them does not wait too long."""
-GATHER = 0.001
-"""Seconds to wait for company before a commit, when the last one had company: an fsync for several costs less CPU each
-than one for each, and those who come one at a time do not wait."""
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.0001, 0.002  # seconds between two looks whether the other is done
+GATHER = 0.002
+"""Seconds to wait for company before a transaction, when the last one had company: an fsync for several costs less CPU
+each than one for each, and those who come one at a time do not wait."""
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.0001, 0.002  # seconds between two looks whether another process is done
 
 
 @dataclass(slots=True, eq=False)
 class _Request:
     work: Callable[[sqlite3.Connection], Any]
     after: Callable[[Any], None] | None
-    loop: asyncio.AbstractEventLoop
     future: "asyncio.Future[Any]"
+    long: bool
+    alone: bool = False  # its group failed: it gets a transaction of its own
     result: Any = None
-    error: BaseException | None = field(default=None)
+    error: BaseException | None = None
 
 
 class Writer:
-    """The one writing connection of a store, and its thread."""
+    """The one writing connection of a store. It serves one event loop at a time: that of the last run()."""
 
     def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
         """Opens the connection. Raises StoreError."""
         self._connection = connect()
-        self._queue: SimpleQueue[_Request | None] = SimpleQueue()
-        self._closed = False
-        self._crowded = False
-        self._thread = threading.Thread(target=self._run, name="ehmi-ap store writer", daemon=True)
-        self._thread.start()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ehmi-ap store writer")
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._waiting: deque[_Request] = deque()
+        self._group: list[_Request] = []  # what the thread commits
+        self._ending: Future[None] | None = None
+        self._next: asyncio.Handle | None = None  # the next turn
+        self._busy_since: float | None = None  # another process writes
+        self._crowded = self._closed = False
 
     def run(
-        self, work: Callable[[sqlite3.Connection], T], after: Callable[[T | None], None] | None = None
+        self,
+        work: Callable[[sqlite3.Connection], T],
+        after: Callable[[T | None], None] | None = None,
+        *,
+        long: bool = False,
     ) -> "asyncio.Future[T]":
         """Run `work` in a transaction. The future raises StoreError, or what `work` raised."""
         loop = asyncio.get_running_loop()
@@ -64,100 +78,159 @@ class Writer:
             if after is not None:
                 after(None)
             future.set_exception(StoreError("the store is closed"))
-        else:
-            self._queue.put(_Request(work, after, loop, future))
+            return future
+        if loop is not self._loop:
+            self._settle()  # another loop, which may be gone, has left something under way
+            self._loop, self._next = loop, None
+        self._waiting.append(_Request(work, after, future, long))
+        self._arrange()
         return future
 
-    def stop(self) -> None:
-        """Take no more; what is waiting is still written. Call it where run() is called."""
-        if not self._closed:
-            self._closed = True
-            self._queue.put(None)
-
-    def join(self) -> None:
-        """Wait until all is written and the connection closed."""
-        self._thread.join()
-
-    def _run(self) -> None:
-        while self._turn():
-            pass
+    def close(self) -> None:
+        """Take no more; write what waits, here and now, and close the connection. Allowed more than once."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._next is not None:
+            self._next.cancel()
+        self._settle()
+        while group := self._take():
+            self._group, self._ending = group, self._thread.submit(self._whole, group)
+            self._settle()
+        self._thread.shutdown()
         self._connection.close()
 
-    def _turn(self) -> bool:
-        """One transaction over all that waits; False after the last. Leaves no reference to what it did behind."""
-        if self._crowded:
-            time.sleep(GATHER)
-        group, last = self._take()
-        self._crowded = len(group) > 1
-        if group:
-            self._write(group)
-            self._resolve(group)
-        return not last
+    def _arrange(self) -> None:
+        """See to it that what waits gets its turn."""
+        if self._waiting and self._next is None and self._ending is None and self._loop is not None:
+            turn = self._loop.call_soon if not self._crowded else partial(self._loop.call_later, GATHER)
+            self._next = turn(self._turn)
 
-    def _take(self) -> tuple[list[_Request], bool]:
-        request = self._queue.get()
-        group: list[_Request] = []
-        try:
-            while request is not None:
-                if not request.future.cancelled():
-                    group.append(request)
-                elif request.after is not None:
-                    request.after(None)
-                if len(group) == GROUP:
-                    return group, False
-                request = self._queue.get_nowait()
-        except Empty:
-            return group, False
-        return group, True
-
-    def _write(self, group: list[_Request]) -> None:
-        """Run a group in one transaction; each alone, if one of them fails."""
-        connection = self._connection
-        try:
-            _begin(connection)
-            whole = _run_all(connection, group)
-            if whole:
-                connection.execute("COMMIT")
-                return
-        except BaseException as error:  # of the database or the disk: the same for all
-            whole = True
-            for request in group:
-                request.error = store_error(error)
-        _roll_back(connection)
-        if not whole and len(group) > 1:
-            for request in group:
-                request.error = None
-                self._write([request])
-
-    def _resolve(self, group: list[_Request]) -> None:
-        loops: dict[asyncio.AbstractEventLoop, list[_Request]] = {}
-        for request in group:
-            if request.after is not None:
-                request.after(None if request.error else request.result)
-            loops.setdefault(request.loop, []).append(request)
-        for loop, requests in loops.items():
-            with suppress(RuntimeError):  # a loop that was closed meanwhile: nobody waits there
-                loop.call_soon_threadsafe(_set_all, requests)
-
-
-def _begin(connection: sqlite3.Connection) -> None:
-    """Begin as soon as no other process writes.
-
-    SQLite's own waiting sleeps up to a tenth of a second at a time, which is a hundred transactions of another.
-    """
-    deadline, pause = time.monotonic() + BUSY_SECONDS, SHORTEST_PAUSE
-    while True:
-        try:
-            connection.execute("BEGIN IMMEDIATE")
+    def _turn(self) -> None:
+        """One transaction over all that waits, up to its COMMIT."""
+        self._next = None
+        group = self._take()
+        if not group:
             return
-        except sqlite3.OperationalError as error:
-            if not _is_busy(error) or time.monotonic() > deadline:
-                raise
-        time.sleep(pause)
-        pause = min(pause * 1.5, LONGEST_PAUSE)
+        if group[0].long:
+            self._commit(group, partial(self._whole, group))
+        elif self._begin(group):
+            if _run_all(self._connection, group):
+                self._commit(group, partial(_commit, self._connection))
+            else:
+                _roll_back(self._connection)
+                self._retry(group)
+
+    def _take(self) -> list[_Request]:
+        group: list[_Request] = []
+        while self._waiting and len(group) < GROUP:
+            request = self._waiting[0]
+            single = request.long or request.alone
+            if group and single:
+                break
+            self._waiting.popleft()
+            if request.future.cancelled():
+                _end(request, failed=True)
+                continue
+            group.append(request)
+            if single:
+                break
+        return group
+
+    def _begin(self, group: list[_Request]) -> bool:
+        """Whether the transaction has begun; otherwise it is tried again a little later, or has failed for all.
+
+        SQLite's own waiting sleeps up to a tenth of a second at a time, which is a hundred transactions of another.
+        """
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            now = time.monotonic()
+            since = self._busy_since = self._busy_since or now
+            if _is_busy(error) and now - since < BUSY_SECONDS and self._loop is not None:
+                self._waiting.extendleft(reversed(group))
+                pause = min(max((now - since) / 2, SHORTEST_PAUSE), LONGEST_PAUSE)
+                self._next = self._loop.call_later(pause, self._turn)
+                return False
+            self._busy_since = None
+            self._fail(group, error)
+            return False
+        self._busy_since = None
+        return True
+
+    def _retry(self, group: list[_Request]) -> None:
+        """One of them failed: it alone, if it was alone; else each again in a transaction of its own."""
+        if len(group) == 1:
+            _end(group[0])
+        else:
+            for request in group:
+                request.error, request.alone = None, True
+            self._waiting.extendleft(reversed(group))
+        self._arrange()
+
+    def _commit(self, group: list[_Request], work: Callable[[], None]) -> None:
+        assert self._loop is not None  # whose turn it is
+        self._crowded = len(group) > 1
+        self._group, self._ending = group, self._thread.submit(work)
+        self._ending.add_done_callback(partial(self._tell, self._loop))
+
+    def _tell(self, loop: asyncio.AbstractEventLoop, ending: Future[None]) -> None:
+        """In the thread: let the loop go on. A loop that was closed meanwhile waits for nothing."""
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(self._committed, ending)
+
+    def _committed(self, ending: Future[None]) -> None:
+        if ending is self._ending:
+            self._settle()
+            self._arrange()
+
+    def _settle(self) -> None:
+        """Resolve what the thread has committed; wait for it, if it has not ended yet."""
+        if self._ending is None:
+            return
+        error = self._ending.exception()
+        group, self._group, self._ending = self._group, [], None
+        if error is not None:
+            _roll_back(self._connection)
+            self._fail(group, error)
+            return
+        for request in group:
+            _end(request)
+
+    def _fail(self, group: list[_Request], error: BaseException) -> None:
+        for request in group:
+            request.error = store_error(error)
+            _end(request)
+        self._arrange()
+
+    def _whole(self, group: list[_Request]) -> None:
+        """In the thread: a whole transaction, waiting for other processes as long as it takes."""
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                break
+            except sqlite3.OperationalError as error:
+                if not _is_busy(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(LONGEST_PAUSE)
+        for request in group:
+            if _run_all(self._connection, [request]):
+                continue
+            _roll_back(self._connection)
+            if len(group) > 1:
+                for other in group:
+                    other.error = None
+                    self._whole([other])
+            return
+        self._connection.execute("COMMIT")
 
 
-def _is_busy(error: sqlite3.OperationalError) -> bool:
+def _commit(connection: sqlite3.Connection) -> None:
+    connection.execute("COMMIT")
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
@@ -170,6 +243,18 @@ def _run_all(connection: sqlite3.Connection, group: list[_Request]) -> bool:
             request.error = store_error(error)
             return False
     return True
+
+
+def _end(request: _Request, *, failed: bool = False) -> None:
+    """Tell the end of a request to `after`, and to whoever waits."""
+    if request.after is not None:
+        request.after(None if failed or request.error else request.result)
+    if request.future.done() or request.future.get_loop().is_closed():
+        return
+    if request.error is None:
+        request.future.set_result(request.result)
+    else:
+        request.future.set_exception(request.error)
 
 
 def store_error(error: BaseException) -> BaseException:
@@ -188,13 +273,3 @@ def store_error(error: BaseException) -> BaseException:
 def _roll_back(connection: sqlite3.Connection) -> None:
     with suppress(sqlite3.Error):  # a disk error may have rolled back already
         connection.rollback()
-
-
-def _set_all(requests: list[_Request]) -> None:
-    for request in requests:
-        if request.future.done():
-            continue
-        if request.error is None:
-            request.future.set_result(request.result)
-        else:
-            request.future.set_exception(request.error)

@@ -1,6 +1,7 @@
 """The lean peers: one that answers with valid receipts at little cost, one that posts messages made beforehand.
 
 python -m tests.bench.peer sink CORE PORT KEYS         until it is ended
+python -m tests.bench.peer floor CORE KEYS SECONDS     the lean loops; prints messages per second
 python -m tests.bench.peer load CORE URL KEYS COUNT CONCURRENCY [CA]
     prints a JSON object: seconds, latencies in ms
 """
@@ -86,10 +87,17 @@ async def load(url: str, folder: Path, count: int, concurrency: int, ca: str | N
     return {"seconds": seconds, "count": count, "p50_ms": statistics.median(latencies)}
 
 
+def measure_floor(folder: Path, seconds: float) -> dict[str, float]:
+    """What this core allows while the other one is as busy as it is when the product is measured."""
+    return floor.per_second(agreement(folder), b"".join(floor.fhir_like(10_240)), seconds)
+
+
 def main() -> None:
     kind, core = sys.argv[1], int(sys.argv[2])
     pin(core)
-    if kind == "sink":
+    if kind == "floor":
+        print(json.dumps(measure_floor(Path(sys.argv[3]), float(sys.argv[4]))))
+    elif kind == "sink":
         asyncio.run(sink(int(sys.argv[3]), Path(sys.argv[4])))
     else:
         url, folder, count, concurrency = sys.argv[3], Path(sys.argv[4]), int(sys.argv[5]), int(sys.argv[6])

@@ -58,7 +58,7 @@ async def messages(ap: AccessPoint, count: int, in_flight: int) -> dict[str, obj
             while begun < min(number, settled + in_flight):
                 tasks.append(asyncio.create_task(ap.submit(submission(payload))))
                 begun += 1
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0.003)
         await asyncio.gather(*tasks)
 
     await run(200)

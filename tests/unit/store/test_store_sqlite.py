@@ -116,7 +116,7 @@ async def test_duplicates_leave_no_files(store: SqliteStore, tmp_path: Path) -> 
 
 
 async def test_the_receipt_takes_the_compressed_copies(store: SqliteStore, tmp_path: Path) -> None:
-    """In the row and in files; envelope, references and payload stay."""
+    """Those that are files; what is in the row goes with the payload. Envelope, references and payload stay."""
     await accept(store, message(payloads=(payload(BIG),)))
     job = await claim_one(store, Direction.OUTBOUND)
     await store.keep_signed(job.key, signed(BIG, b"small"))
@@ -126,6 +126,8 @@ async def test_the_receipt_takes_the_compressed_copies(store: SqliteStore, tmp_p
     assert isinstance(job.message.payloads[0].body, FileBody)
     assert job.message.payloads[0].body.path == left
     connection = sqlite3.connect(tmp_path / "db" / "store.db")
+    assert connection.execute("SELECT count(*) FROM signed_part").fetchone() == (1,)
+    await store.purge(payloads_before=later(1), messages_before=NOW)
     assert connection.execute("SELECT count(*) FROM signed_part").fetchone() == (0,)
     assert connection.execute("SELECT envelope FROM signed").fetchone() == (b"<envelope/>",)
     connection.close()

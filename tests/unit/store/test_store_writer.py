@@ -1,4 +1,4 @@
-"""The writing thread: groups, faults and whose they are."""
+"""The writing connection: groups, faults and whose they are."""
 
 import asyncio
 import sqlite3
@@ -62,7 +62,7 @@ class Bench:
             entered.set()
             return self.gate.wait(10)
 
-        waiting = self.writer.run(work)
+        waiting = self.writer.run(work, long=True)
         await asyncio.to_thread(entered.wait, 10)
         return waiting
 
@@ -78,8 +78,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     bench = Bench(tmp_path / "n.db")
     yield bench
     bench.gate.set()
-    bench.writer.stop()
-    await asyncio.to_thread(bench.writer.join)
+    bench.writer.close()
     bench.numbers.close()
 
 
@@ -158,22 +157,44 @@ async def test_what_nobody_waits_for_any_more_is_not_begun(bench: Bench) -> None
     assert ends == [None, 2]
 
 
-async def test_stopping_finishes_what_waits_and_takes_no_more(bench: Bench) -> None:
+async def test_closing_finishes_what_waits_and_takes_no_more(bench: Bench) -> None:
     await bench.shut()
     waiting = bench.insert(1)
-    bench.writer.stop()
+    bench.gate.set()
+    bench.writer.close()
     ends: list[object] = []
     with pytest.raises(StoreError, match="closed"):
         await bench.insert(2, ends.append)
-    bench.gate.set()
     assert await waiting == 1
     assert ends == [None]
-    await asyncio.to_thread(bench.writer.join)
     assert bench.stored() == [1]
+    bench.writer.close()
+
+
+async def test_what_takes_long_does_not_hold_up_the_loop(bench: Bench) -> None:
+    """Nor does it share a transaction with others."""
+    gate = await bench.shut()
+    others = [bench.insert(number) for number in range(3)]
+    await asyncio.sleep(0)
+    assert not gate.done()
+    bench.gate.set()
+    assert await asyncio.gather(gate, *others) == [True, 0, 1, 2]
+    assert bench.commits() == 2
+
+
+async def test_one_who_fails_after_long_work_fails_alone(bench: Bench) -> None:
+    def work(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO n VALUES (7)")
+        raise ValueError(7)
+
+    with pytest.raises(ValueError, match="7"):
+        await bench.writer.run(work, long=True)
+    assert await bench.insert(8) == 8
+    assert bench.stored() == [8]
 
 
 def test_a_loop_that_is_gone_does_not_stop_the_writer(tmp_path: Path) -> None:
-    """One event loop ends while its request is under way; the next one is served."""
+    """One event loop ends while its requests are under way; the next one is served, and theirs are written."""
     bench = Bench(tmp_path / "n.db")
 
     async def leave() -> None:
@@ -186,7 +207,6 @@ def test_a_loop_that_is_gone_does_not_stop_the_writer(tmp_path: Path) -> None:
     asyncio.run(leave())
     bench.gate.set()
     assert asyncio.run(stay()) == 2
-    bench.writer.stop()
-    bench.writer.join()
+    bench.writer.close()
     assert bench.stored() == [1, 2]
     bench.numbers.close()
