@@ -8,6 +8,7 @@ What keeps that true (Exclusive C14N 1.0, Canonical XML 1.0 2.3):
 - no empty-element tags, no white space of our own, text and attribute values escaped as C14N does.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -178,11 +179,15 @@ def _attributes(**attributes: str | None) -> str:
 
 def text(value: str) -> str:
     """Character data as Canonical XML writes it (1.0, 2.3)."""
+    if not _SPECIAL(value):
+        return value
     return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#xD;")
 
 
 def attribute(value: str) -> str:
     """An attribute value as Canonical XML writes it (1.0, 2.3)."""
+    if not _SPECIAL(value):
+        return value
     return (
         value.replace("&", "&amp;")
         .replace("<", "&lt;")
@@ -193,4 +198,5 @@ def attribute(value: str) -> str:
     )
 
 
+_SPECIAL = re.compile(r'[&<>"\t\n\r]').search
 _OUR_DECLARATIONS = tuple(f"xmlns:{prefix}=" for prefix in ("eb", "ebbp", "env", "wsu"))

@@ -67,6 +67,7 @@ class Trust:
     def __init__(self, named: Mapping[str, Sequence[Certificate]]) -> None:
         self._named = {name: tuple(certificates) for name, certificates in named.items()}
         self._all = tuple(dict.fromkeys(each for certificates in self._named.values() for each in certificates))
+        self._anchors: dict[tuple[str, ...], tuple[Certificate, ...]] = {}
         self._by_ski = _index(self._all, lambda certificate: certificate.ski)
         self._by_thumbprint = _index(self._all, lambda certificate: certificate.sha1)
         self._by_serial = _index(self._all, lambda certificate: certificate.serial_number)
@@ -93,10 +94,15 @@ class Trust:
 
     def anchors(self, names: Iterable[str]) -> tuple[Certificate, ...]:
         """All certificates of these names; TokenNotFound when a name is unknown."""
-        missing = [name for name in names if not self._named.get(name)]
-        if missing:
-            raise TokenNotFound(f"no certificate is named {missing[0]}")
-        return tuple(dict.fromkeys(each for name in names for each in self._named[name]))
+        wanted = tuple(names)
+        found = self._anchors.get(wanted)
+        if found is None:
+            missing = [name for name in wanted if not self._named.get(name)]
+            if missing:
+                raise TokenNotFound(f"no certificate is named {missing[0]}")
+            found = tuple(dict.fromkeys(each for name in wanted for each in self._named[name]))
+            self._anchors[wanted] = found  # the names are those of P-Modes, never a peer's
+        return found
 
     def find_by_ski(self, ski: bytes) -> tuple[Certificate, ...]:
         """Every known certificate with this SubjectKeyIdentifier: a renewed one often has the same key."""

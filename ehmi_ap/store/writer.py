@@ -32,7 +32,7 @@ from ehmi_ap.store.database import BUSY_SECONDS
 T = TypeVar("T")
 GROUP = 256
 """Requests in one transaction at most, so that the first of them does not wait too long."""
-GATHER = 0.002
+GATHER = 0.001
 """Seconds to wait for company before a transaction, when the last one had company: an fsync for several costs less CPU
 each than one for each, and those who come one at a time do not wait."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.0001, 0.002  # seconds between two looks whether another process is done

@@ -3,14 +3,12 @@
 It is the ordinary daemon; the module only pins it, so that a figure is a figure per core.
 """
 
-import asyncio
-import contextlib
 import os
 import sys
 from pathlib import Path
 
 from ehmi_ap.config import Config
-from ehmi_ap.server import serve
+from ehmi_ap.server import run
 
 
 def pin(core: int) -> None:
@@ -22,13 +20,7 @@ def pin(core: int) -> None:
 
 def main() -> None:
     pin(int(sys.argv[1]))
-    config = Config.load(Path(sys.argv[2]))
-    with contextlib.suppress(ImportError):
-        import uvloop
-
-        uvloop.run(serve(config))
-        return
-    asyncio.run(serve(config))
+    run(Config.load(Path(sys.argv[2])))
 
 
 if __name__ == "__main__":

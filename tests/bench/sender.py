@@ -19,6 +19,7 @@ from ehmi_ap.access_point import AccessPoint
 from ehmi_ap.body import Body, MemoryBody
 from ehmi_ap.config import Config
 from ehmi_ap.model import EventKind, Participant, Payload, Submission
+from ehmi_ap.server.listen import spare_the_collector
 from tests import pair
 from tests.bench import floor
 from tests.bench.daemon import pin
@@ -112,6 +113,7 @@ async def run() -> dict[str, object]:
 
 def main() -> None:
     pin(int(sys.argv[2]))
+    spare_the_collector()  # as the daemon does
     try:
         import uvloop
     except ImportError:
