@@ -333,7 +333,7 @@ class AccessPoint:
                 return await run()
             except Exception as error:
                 self._broken[what] = f"{what}: a failure of our own ({type(error).__name__}); see the log"
-                log.exception("a failure in the background", extra={"what": what})
+                log.exception("a failure in the background", extra={"part": what})
                 await asyncio.sleep(AGAIN)
                 del self._broken[what]
 

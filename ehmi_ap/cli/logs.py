@@ -31,7 +31,10 @@ def configure(settings: "Log") -> None:
 
 
 class JsonFormatter(logging.Formatter):
-    """{"time", "level", "logger", "event", ...}: `event` is the sentence, the rest its facts."""
+    """{"time", "level", "logger", "event", ...}: `event` is the sentence, the rest its facts.
+
+    A fact that has the name of one of our own keys gets an underscore behind it.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         return json.dumps(_line(record), ensure_ascii=False, default=str)
@@ -54,10 +57,12 @@ def _line(record: logging.LogRecord) -> dict[str, Any]:
         "logger": record.name,
         "event": record.getMessage(),
     }
-    line |= {key: value for key, value in vars(record).items() if key not in _STANDARD and value is not None}
-    if record.exc_info and record.exc_info[1] is not None:
-        line |= _failure(record.exc_info[1])
-    return line
+    failure = _failure(record.exc_info[1]) if record.exc_info and record.exc_info[1] is not None else {}
+    ours = {*line, *failure}
+    for key, value in vars(record).items():
+        if key not in _STANDARD and value is not None:
+            line[f"{key}_" if key in ours else key] = value
+    return line | failure
 
 
 def _failure(error: BaseException) -> dict[str, Any]:

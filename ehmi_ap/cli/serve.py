@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ehmi_ap.cli.arguments import add_config
 from ehmi_ap.cli.daemon import load_config
-from ehmi_ap.cli.output import Exit, note
+from ehmi_ap.cli.output import Exit
 
 if TYPE_CHECKING:
     from ehmi_ap.cli.arguments import Subparsers
@@ -35,11 +35,9 @@ def run(args: argparse.Namespace) -> int:
     config = load_config(args.config)
     configure(config.log)
 
-    def ready(addresses: "Addresses") -> None:
+    def ready(_: "Addresses") -> None:
         if args.pid_file is not None:
             _write_whole(args.pid_file, f"{os.getpid()}\n")
-        note(f"AS4   {addresses.as4}")
-        note(f"REST  {addresses.internal}")
 
     try:
         run_server(config, ready=ready)

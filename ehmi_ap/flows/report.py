@@ -96,7 +96,7 @@ class _Round:
         facts = {
             "message_id": event.message_id,
             "backend": self._name,
-            "event": event.kind.value,
+            "kind": event.kind.value,
             "detail": quoted(f"{type(error).__name__}: {error}"),
         }
         if self._world.now() - event.at < GIVEN_UP_AFTER:

@@ -64,9 +64,9 @@ async def serve(config: Config, *, ready: Callable[[Addresses], None] | None = N
     stop = asyncio.Event()
     with _stopping(stop):
         async with AccessPoint(config) as ap, listening(ap) as addresses:
-            log.info("ready", extra={"as4": addresses.as4, "internal": addresses.internal})
             if ready is not None:
                 ready(addresses)
+            log.info("ready", extra={"as4": addresses.as4, "internal": addresses.internal})
             await stop.wait()
             log.info("stopping")
     log.info("stopped")

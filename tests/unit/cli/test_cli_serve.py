@@ -32,14 +32,15 @@ def test_serve_listens_until_it_is_told_to_stop(number: signal.Signals, tmp_path
     with serve(alpha.config, "--pid-file", str(pid_file)) as process:
         assert process.stderr is not None
         lines = iter(process.stderr.readline, "")
-        assert any(line == f"REST  http://127.0.0.1:{alpha.internal_port}\n" for line in lines)
+        ready = next(said for said in map(json.loads, lines) if said["event"] == "ready")
+        assert ready["internal"] == f"http://127.0.0.1:{alpha.internal_port}"
+        assert ready["as4"].endswith("/as4")
         assert int(pid_file.read_text()) == process.pid
         process.send_signal(number)
         rest = process.stderr.read()
     assert process.returncode == 0
     assert not pid_file.exists()
-    assert "Traceback" not in rest
-    assert json.loads(rest.splitlines()[-1])["event"] == "stopped"
+    assert [json.loads(line)["event"] for line in rest.splitlines()][-1] == "stopped"
 
 
 @pytest.mark.slow
@@ -48,7 +49,7 @@ def test_a_port_that_is_taken_is_a_finding(tmp_path: Path) -> None:
     beta.config.write_text(beta.config.read_text().replace(f"port = {beta.port}\n", f"port = {alpha.port}\n"))
     with serve(alpha.config) as first:
         assert first.stderr is not None
-        assert any(line.startswith("REST") for line in iter(first.stderr.readline, ""))
+        assert any('"event": "ready"' in line for line in iter(first.stderr.readline, ""))
         with serve(beta.config) as second:
             _, said = second.communicate(timeout=30)
         first.terminate()
@@ -81,6 +82,17 @@ def test_an_event_is_one_line_with_its_facts(logged: io.StringIO) -> None:
     line = json.loads(logged.getvalue())
     assert line.pop("time").endswith("+00:00")
     assert line == {"level": "info", "logger": "ehmi_ap.test", "event": "message sent", "message_id": "1@example"}
+
+
+def test_no_fact_takes_the_place_of_a_key_of_ours(logged: io.StringIO) -> None:
+    try:
+        raise StoreError("the disk is full")
+    except StoreError:
+        facts = {"event": "msg-sent", "level": "high", "what": "upkeep"}
+        logging.getLogger("ehmi_ap.test").exception("a failure of our own", extra=facts)
+    line = json.loads(logged.getvalue())
+    assert (line["event"], line["level"], line["what"]) == ("a failure of our own", "error", "the disk is full")
+    assert (line["event_"], line["level_"], line["what_"]) == ("msg-sent", "high", "upkeep")
 
 
 def test_an_unforeseen_failure_tells_its_place_but_not_its_text(logged: io.StringIO) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+import pytest
 from flow_world import event, world
 
 from ehmi_ap.flows import report as reporting
@@ -108,3 +109,15 @@ async def test_a_backend_without_notify_needs_no_telling(new_id: NewId, now: dat
     assert await report(to)
     await skip_the_deaf(to)
     assert await to.store.undelivered_events("rest", limit=1) == []
+
+
+async def test_what_no_backend_took_is_logged_under_names_of_its_own(
+    new_id: NewId, now: datetime, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`event` is the sentence of a log line: the kind of the event goes by another name."""
+    to = world(new_id, now, backends={"rest": Backend(lambda event: True)})
+    await to.store.record([event("a", now)])
+    assert not await report(to)
+    [record] = caplog.records
+    assert vars(record)["kind"] == "msg-received"
+    assert not {"time", "level", "logger", "event"} & set(vars(record))
