@@ -8,12 +8,13 @@ Mistakes stop us (ConfigError). Certificates that are not valid now do not, as t
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import product
 
 from ehmi_ap.crypto import algorithms
 from ehmi_ap.crypto.certs import Certificate, Purpose, Refusal, check_fit
 from ehmi_ap.crypto.keys import Keys, Trust
 from ehmi_ap.errors import CertificateRefused
-from ehmi_ap.pmode import PMode
+from ehmi_ap.pmode import PMode, roles
 
 SOON = timedelta(days=30)
 """How long before its end a certificate becomes a warning."""
@@ -161,12 +162,11 @@ def _same_messages(pmodes: Sequence[PMode]) -> Iterator[str]:
     """P-Modes between which a received message could not choose (pmode.match_inbound)."""
     seen: dict[object, str] = {}
     for pmode in pmodes:
-        for action in pmode.actions:
+        for action, in_roles in product(pmode.actions, roles(pmode, reply=True)):
             key = (
                 pmode.us,
                 pmode.partner,
-                pmode.initiator_role,
-                pmode.responder_role,
+                in_roles,
                 pmode.service,
                 pmode.agreement,
                 pmode.mpc,

@@ -19,6 +19,7 @@ RESPONDER = EBMS + "responder"
 DEFAULT_MPC = EBMS + "defaultMPC"
 TEST_SERVICE = EBMS + "service"
 TEST_ACTION = EBMS + "test"
+ONE_WAY, TWO_WAY = "one-way", "two-way"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,7 @@ class PMode:
     actions: tuple[str, ...]
     profile: str = "edelivery"
     agreement: AgreementRef | None = None
+    mep: str = ONE_WAY  # one-way | two-way: a message with RefToMessageId goes from the responder to the initiator
     initiator_role: str = INITIATOR
     responder_role: str = RESPONDER
     mpc: str = DEFAULT_MPC
@@ -128,6 +130,15 @@ class Profile:
     check: Callable[[UserMessage], Sequence[Finding]] | None = None
 
 
+def roles(pmode: PMode, *, reply: bool) -> tuple[tuple[str, str], ...]:
+    """The roles of From and To in which a message falls under this P-Mode; the first are those in which we send.
+
+    In the reply of a two-way exchange they change places (conformance CP_TA02); of a partner it is taken in either way.
+    """
+    ours = (pmode.initiator_role, pmode.responder_role)
+    return (ours[::-1], ours) if reply and pmode.mep == TWO_WAY else (ours,)
+
+
 def is_test(service: Service) -> bool:
     """Whether this is the test service, whatever the action (ebMS3 core 5.2.2.8)."""
     return service.value == TEST_SERVICE
@@ -165,7 +176,7 @@ def _action_fits(pmode: PMode, message: UserMessage) -> bool:
 _INBOUND: tuple[tuple[str, Callable[[PMode, UserMessage], bool]], ...] = (
     ("To party", lambda p, m: m.to.id == p.us),
     ("From party", lambda p, m: p.partner is None or m.from_.id == p.partner),
-    ("roles", lambda p, m: (m.from_.role, m.to.role) == (p.initiator_role, p.responder_role)),
+    ("roles", lambda p, m: (m.from_.role, m.to.role) in roles(p, reply=m.ref_to is not None)),
     ("service", _service_fits),
     ("action", _action_fits),
     ("agreement", lambda p, m: m.agreement == p.agreement),
@@ -234,9 +245,10 @@ def agreed_action(pmode: PMode, submission: Submission) -> str | None:
     return next((action for action in pmode.actions if asked and action.partition("::")[2] == asked), None)
 
 
-def parties(pmode: PMode, partner: PartyId) -> tuple[Party, Party]:
-    """From and To of what we send under this P-Mode."""
-    return Party(pmode.us, pmode.initiator_role), Party(partner, pmode.responder_role)
+def parties(pmode: PMode, partner: PartyId, *, reply: bool = False) -> tuple[Party, Party]:
+    """From and To of what we send under this P-Mode; `reply`: it refers to another message."""
+    from_, to = roles(pmode, reply=reply)[0]
+    return Party(pmode.us, from_), Party(partner, to)
 
 
 # --- parse --------------------------------------------------------------------------------------------------------
@@ -307,6 +319,7 @@ def party_table(party: object, type_: str | None) -> object:
 def _contradictions(pmode: PMode) -> Iterable[str]:
     """What each field allows and all of them together do not, as "key: what; what to do"."""
     for key, values, allowed in (
+        ("mep", (pmode.mep,), (ONE_WAY, TWO_WAY)),
         ("party_binding", (pmode.party_binding,), ("certificate", "subject-cn", "subject-serial", "none")),
         ("error_status", (pmode.error_status,), (200, 500)),
         *((f"[security] {key}", (getattr(pmode.security, key),), TOKENS) for key in _TOKEN_KEYS),

@@ -191,10 +191,13 @@ def _certificate_facts(certificate: "Certificate") -> dict[str, str]:
 
 def _pmode_facts(pmode: "PMode") -> dict[str, Any]:
     """What both sides have to configure alike, from the partner's point of view."""
+    from ehmi_ap.pmode import EBMS, TWO_WAY
+
     security = pmode.security
+    mep, binding = ("twoWay", "pushAndPush") if pmode.mep == TWO_WAY else ("oneWay", "push")
     return {
-        "mep": "http://docs.oasis-open.org/ebxml-msg/ebms/v3.0/ns/core/200704/oneWay",
-        "mep_binding": "http://docs.oasis-open.org/ebxml-msg/ebms/v3.0/ns/core/200704/push",
+        "mep": EBMS + mep,
+        "mep_binding": EBMS + binding,
         "profile": pmode.profile,
         "service": {"value": pmode.service.value, "type": pmode.service.type},
         "actions": list(pmode.actions),

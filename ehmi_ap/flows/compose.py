@@ -57,7 +57,7 @@ def compose(
     Raises:
         SubmissionError: a value is missing, malformed or not C1's to set; the text says what to change.
     """
-    from_, to = _parties(pmode)
+    from_, to = _parties(pmode, reply=submission.ref_to is not None)
     service = agreed_service(pmode, submission) or pmode.service
     message_id = _message_id(submission.message_id, "message_id") or new_id()
     if submission.conversation_id is not None:
@@ -78,7 +78,7 @@ def compose(
     )
 
 
-def _parties(pmode: PMode) -> tuple[Party, Party]:
+def _parties(pmode: PMode, *, reply: bool) -> tuple[Party, Party]:
     certificate = pmode.certificate or not pmode.security.encrypt
     if pmode.partner is None or pmode.url is None or not certificate:
         missing = "partner" if pmode.partner is None else "url" if pmode.url is None else "certificate"
@@ -86,7 +86,7 @@ def _parties(pmode: PMode) -> tuple[Party, Party]:
             f"P-Mode {pmode.name} is for receiving only: it has no {missing}",
             fix=f"Name another P-Mode, or give this one a {missing}.",
         )
-    return parties(pmode, pmode.partner)
+    return parties(pmode, pmode.partner, reply=reply)
 
 
 def _action(submission: Submission, pmode: PMode, service: Service) -> str:

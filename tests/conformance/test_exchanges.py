@@ -78,7 +78,7 @@ async def test_a_reply_is_an_exchange_of_its_own_in_the_same_conversation(world:
     assert first.message_id is not None
     one = await world.exchange(first)
     await world.delivered(first.message_id)
-    reply = message(pmode="SIMPLE_TWOWAY_REPLY", ref_to=first.message_id, sender=RECEIVER, receiver=SENDER)
+    reply = message(pmode="SIMPLE_TWOWAY", ref_to=first.message_id, sender=RECEIVER, receiver=SENDER)
     two = await world.exchange(reply, at=world.c3)
     judge.nrr(one, world.c3)
     judge.nrr(two, world.c2)
@@ -144,14 +144,16 @@ async def test_a_foreign_ping_is_answered_and_not_delivered(world: World) -> Non
 
 
 @assertion("G38")
-@pytest.mark.parametrize("pmode", ["SIMPLE_ONEWAY", "SIMPLE_TWOWAY_REPLY", "AGREED"])
-async def test_every_p_mode_has_its_test_service(world: World, pmode: str) -> None:
+@pytest.mark.parametrize(
+    ("pmode", "ref_to"), [("SIMPLE_ONEWAY", None), ("SIMPLE_TWOWAY", MessageId("request@minder")), ("AGREED", None)]
+)
+async def test_every_p_mode_has_its_test_service(world: World, pmode: str, ref_to: MessageId | None) -> None:
     """With its parties in their roles, its agreement and its security; these are what tells P-Modes apart here."""
-    exchange = await world.exchange(message(pmode=pmode, **PING))
+    exchange = await world.exchange(message(pmode=pmode, ref_to=ref_to, **PING))
     facts = judge.sent(exchange, world.c3)
     assert facts.encrypted
     role = judge.text(facts.root, "eb:UserMessage/eb:PartyInfo/eb:From/eb:Role")
-    assert role == (RESPONDER if pmode == "SIMPLE_TWOWAY_REPLY" else INITIATOR)
+    assert role == (RESPONDER if ref_to else INITIATOR)
     assert len(facts.root.findall(".//eb:AgreementRef", NS)) == (pmode == "AGREED")
     judge.nrr(exchange, world.c3)
 

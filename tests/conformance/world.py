@@ -313,9 +313,6 @@ def write_pmodes(side: Side, partner: Side) -> None:
     tables = {name: {**tomllib.loads(path.read_text("utf-8")), **agreed} for name, path in shipped.items()}
     # Retries rehearsed without waiting.
     tables["ONEWAY_RETRY"]["retry"]["first_wait"] = 0.02
-    # The second leg, in which the roles change places.
-    reply = {"initiator_role": RESPONDER, "responder_role": INITIATOR}
-    tables["SIMPLE_TWOWAY_REPLY"] = {**tables["SIMPLE_TWOWAY"], **reply}
     tables["AGREED"] = {**_agreed(partner, "AGREED"), "agreement": {"value": "urn:agreed", "type": "urn:type"}}
     tables["CHANGING"] = _agreed(partner, "CHANGING")
     # As in the Commission's messages of 2019: parties without a type, an agreement.

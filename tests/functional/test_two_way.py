@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 from sim import Net, Site
 
+from ehmi_ap.errors import SubmissionError
 from ehmi_ap.lifecycle import State
-from ehmi_ap.model import Direction, Service
-from ehmi_ap.pmode import TEST_ACTION, TEST_SERVICE, Finding, Profile
+from ehmi_ap.model import Direction, Participant, Service
+from ehmi_ap.pmode import INITIATOR, RESPONDER, TEST_ACTION, TEST_SERVICE, Finding, Profile
 from ehmi_ap.ports import Query
 
 
@@ -27,6 +28,42 @@ async def test_cp_ta02_cp_ta19_a_reply_refers_and_keeps_the_conversation(net: Ne
     for site, message_id in ((c2, request), (c3, reply)):
         [stored] = await site.store.find(Query(message_id=message_id, direction=Direction.OUTBOUND))
         assert (stored.state, stored.has_receipt) == (State.ACKNOWLEDGED, True)
+
+
+@pytest.mark.parametrize("habit", ["two-way", "one-way"])
+async def test_cp_ta02_a_two_way_p_mode_takes_replies_in_either_role(net: Net, c2: Site, c3: Site, habit: str) -> None:
+    """We swap the roles of our replies; a partner's reply is taken as it comes."""
+    c2.knows(c3, mep="two-way")
+    c3.knows(c2, mep=habit)
+    request = await c2.submit()
+    reply = await c3.submit(b"<reply/>", ref_to=request)
+    await c3.send_due()
+    [stored] = await c2.store.find(Query(message_id=reply, direction=Direction.INBOUND))
+    roles = (stored.message.from_.role, stored.message.to.role)
+    assert roles == ((RESPONDER, INITIATOR) if habit == "two-way" else (INITIATOR, RESPONDER))
+    [stored] = await c2.store.find(Query(message_id=request))
+    assert (stored.message.from_.role, stored.message.to.role) == (INITIATOR, RESPONDER)
+
+
+async def test_a_one_way_p_mode_refuses_swapped_roles(net: Net, c2: Site, c3: Site) -> None:
+    """And names them to the peer's operator."""
+    c3.knows(c2, mep="two-way")
+    reply = await c3.submit(ref_to="request@test.example")
+    await c3.send_due()
+    [stored] = await c3.store.find(Query(message_id=reply))
+    assert stored.state is State.FAILED
+    assert await c2.store.find(Query(message_id=reply)) == []
+
+
+async def test_the_corners_of_a_reply_are_c1s_to_give(net: Net, c2: Site, c3: Site) -> None:
+    """G44: the access point invents none, not even by turning round those of the request."""
+    for site, other in ((c2, c3), (c3, c2)):
+        site.knows(other, mep="two-way", four_corner=True)
+    request = await c2.submit(sender=Participant("0088:1"), receiver=Participant("0088:2"))
+    await c2.send_due()
+    with pytest.raises(SubmissionError, match="has no sender"):
+        await c3.submit(ref_to=request)
+    await c3.submit(ref_to=request, sender=Participant("0088:2"), receiver=Participant("0088:1"))
 
 
 async def test_cp_ta18_a_conversation_id_is_made_when_none_is_given(net: Net, c2: Site, c3: Site) -> None:

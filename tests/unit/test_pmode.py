@@ -137,6 +137,7 @@ class TestMistakes:
             ("url", "ftp://x", "url: has to begin with https://"),
             ("certificate", None, "certificate: nobody is trusted; "),
             ("party_binding", "subject", "party_binding: 'subject' is not known; use one of certificate, "),
+            ("mep", "push-and-push", "mep: 'push-and-push' is not known; use one of one-way, two-way"),
             ("error_status", 400, "error_status: 400 is not known; use one of 200, 500"),
             ("timeout", 0, "timeout: has to be more than 0 seconds"),
             ("retry", {"first_wait": -1}, "[retry] first_wait: has to be more than 0 seconds"),
@@ -193,6 +194,7 @@ class TestShipped:
         }
         assert sets["ONEWAY_RETRY"].retry.longest_wait >= sets["ONEWAY_RETRY"].retry.first_wait
         assert sets["ONEWAY_RETRY"].retry.first_wait < 180
+        assert [name for name, p in sets.items() if p.mep == "two-way"] == ["SIMPLE_TWOWAY"]
         assert [name for name, p in sets.items() if not p.security.encrypt] == ["ONEWAY_ONLY_SIGN"]
         assert all(p.compress and not p.party_id_uri for p in sets.values())
 
@@ -209,6 +211,15 @@ def received(pmode: PMode, **changes: object) -> UserMessage:
         "payloads": (),
     }
     return UserMessage(**{**values, **changes})  # type: ignore[arg-type]  # a table of test values
+
+
+SWAPPED = [
+    ("two-way", "request@test.example", True),
+    ("two-way", None, False),
+    ("one-way", "request@test.example", False),
+    ("one-way", None, False),
+]
+"""MEP, RefToMessageId, and whether the roles change places."""
 
 
 class TestInbound:
@@ -234,6 +245,25 @@ class TestInbound:
         """G06"""
         with pytest.raises(ProcessingModeMismatch, match=f"no P-Mode fits the message's {named}"):
             match_inbound([self.pmode], received(self.pmode, **changes))
+
+    @pytest.mark.parametrize(("mep", "ref_to", "roles_swap"), SWAPPED)
+    def test_a_reply_of_two_way_may_have_its_roles_swapped(
+        self, mep: str, ref_to: str | None, roles_swap: bool
+    ) -> None:
+        """CP_TA02: it may, and need not; a request may not, nor anything under a one-way P-Mode."""
+        pmode = parse(TABLE, mep=mep)
+        plain = received(pmode, ref_to=ref_to and MessageId(ref_to))
+        swapped = replace(plain, from_=Party(plain.from_.id, RESPONDER), to=Party(plain.to.id, INITIATOR))
+        assert match_inbound([pmode], plain) is pmode
+        if roles_swap:
+            assert match_inbound([pmode], swapped) is pmode
+        else:
+            with pytest.raises(ProcessingModeMismatch, match="roles"):
+                match_inbound([pmode], swapped)
+        for role in (INITIATOR, RESPONDER):
+            same = replace(plain, from_=Party(plain.from_.id, role), to=Party(plain.to.id, role))
+            with pytest.raises(ProcessingModeMismatch, match="roles"):
+                match_inbound([pmode], same)
 
     def test_a_test_message_fits_whatever_the_action(self) -> None:
         """G38"""
@@ -324,6 +354,9 @@ class TestOutbound:
             match_outbound([], self.asked())
 
 
-def test_parties() -> None:
-    pmode = parse(TABLE)
-    assert parties(pmode, PartyId("x")) == (Party(US, INITIATOR), Party(PartyId("x"), RESPONDER))
+@pytest.mark.parametrize(("mep", "ref_to", "roles_swap"), SWAPPED)
+def test_parties(mep: str, ref_to: str | None, roles_swap: bool) -> None:
+    """CP_TA02: a reply of two-way goes from the responder to the initiator."""
+    from_, to = (RESPONDER, INITIATOR) if roles_swap else (INITIATOR, RESPONDER)
+    pmode = parse(TABLE, mep=mep)
+    assert parties(pmode, PartyId("x"), reply=ref_to is not None) == (Party(US, from_), Party(PartyId("x"), to))

@@ -216,9 +216,18 @@ class TestSheet:
     def test_for_one_partner(self, at_a: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert add_b("--agreement", "urn:agreed") == Exit.OK
         assert ehmi_ap("partner", "sheet", "b") == Exit.OK
-        assert "urn:agreed" in capsys.readouterr().out
+        shown = capsys.readouterr().out
+        assert "urn:agreed" in shown
+        assert "200704/oneWay, push\n" in shown
         assert ehmi_ap("partner", "sheet", "c") == Exit.USAGE
         assert "Name one of: b." in capsys.readouterr().err
+
+    def test_for_one_partner_with_replies(self, at_a: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert add_b() == Exit.OK
+        file = at_a / "pmodes" / "b.toml"
+        file.write_text('mep = "two-way"\n' + file.read_text())
+        assert ehmi_ap("partner", "sheet", "b") == Exit.OK
+        assert "200704/twoWay, pushAndPush\n" in capsys.readouterr().out
 
 
 class TestCheck:
