@@ -15,6 +15,7 @@ from ehmi_ap import config as room
 from ehmi_ap.config import Config, Secret, load_agreements
 from ehmi_ap.errors import ConfigError, NotFound
 from ehmi_ap.model import PartyId
+from ehmi_ap.pmode import INITIATOR, RESPONDER
 
 MINIMAL = """
 domain = "ap.example.org"
@@ -307,6 +308,14 @@ class TestAgreements:
         with pytest.raises(ConfigError, match=r"pmodes/twin.toml: matches the same messages as pmodes/partner.toml"):
             room.put_pmode(config, "twin", {**PMODE, "actions": ["other", PMODE["actions"][0]]})
         room.put_pmode(config, "twin", {**PMODE, "agreement": "another"})
+
+    def test_a_two_way_pmode_is_for_replies_with_swapped_roles_too(self, home: Home) -> None:
+        config = self.config(home, {"mep": "two-way"})
+        swapped = {**PMODE, "initiator_role": RESPONDER, "responder_role": INITIATOR}
+        with pytest.raises(ConfigError, match=r"pmodes/twin.toml: matches the same messages as pmodes/partner.toml"):
+            room.put_pmode(config, "twin", swapped)
+        config = self.config(home, {"mep": "one-way"})
+        room.put_pmode(config, "twin", swapped)
 
     def test_open_permissions_are_a_warning(self, home: Home, tmp_path: Path) -> None:
         config = self.config(home)
