@@ -12,6 +12,7 @@ import asyncio
 import logging
 import random
 import ssl
+import time
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -27,6 +28,7 @@ from ehmi_ap.errors import ConfigError, NotAllowed, NotFound, StoreError
 from ehmi_ap.flows.bell import Bell
 from ehmi_ap.flows.deliver import deliver
 from ehmi_ap.flows.pickup import Pickup
+from ehmi_ap.flows.probe import Probe
 from ehmi_ap.flows.receive import receive
 from ehmi_ap.flows.report import report, skip_the_deaf
 from ehmi_ap.flows.send import send
@@ -56,6 +58,8 @@ AGAIN = 5.0
 """Seconds before something that failed in the background is started again."""
 UPKEEP = 3600.0
 """Seconds between purges."""
+DAILY = 86400.0
+"""Seconds between warnings of certificates that end."""
 
 
 class AccessPoint:
@@ -105,6 +109,7 @@ class AccessPoint:
         blobs = await asyncio.to_thread(FileBlobs, config.store / "payloads")
         self.store = await SqliteStore.open(config.store / "ehmi-ap.db", blobs)
         self.blobs = blobs
+        self._probe = Probe(self.store, time.monotonic)
         self._web = PeerWeb(
             self._tls_context, connect_timeout=config.web.connect_timeout, allow_http=config.web.insecure_http
         )
@@ -236,11 +241,12 @@ class AccessPoint:
         """Raises NotFound, ConfigError (a P-Mode needs it)."""
         await self._change(lambda: configuration.delete_certificate(self.config, name))
 
-    def health(self) -> Mapping[str, object]:
+    async def health(self) -> Mapping[str, object]:
         """Whether messages can be taken and sent; `status` is ok, trouble or stopped."""
         if self._started_at is None or self._stopping:
             return {"status": "stopped"}
-        trouble = [what for what in (self._sending.trouble, self._delivering.trouble, *self._broken.values()) if what]
+        found = (await self._probe.trouble(), self._sending.trouble, self._delivering.trouble, *self._broken.values())
+        trouble = [what for what in found if what]
         return {
             "status": "trouble" if trouble else "ok",
             "trouble": trouble,
@@ -314,17 +320,16 @@ class AccessPoint:
 
     def _begin(self) -> None:
         """Start everything that runs by itself."""
-        self._tasks = [
-            asyncio.create_task(self._keep_running("sending", self._sending.run)),
-            asyncio.create_task(self._keep_running("delivering", self._delivering.run)),
-            asyncio.create_task(self._keep_running("reporting", self._report)),
-            asyncio.create_task(self._keep_running("upkeep", self._upkeep)),
-        ]
-        for name, backend in self.backends.items():
-            if hasattr(backend, "run"):
-                self._tasks.append(
-                    asyncio.create_task(self._keep_running(f"backend {name}", self._feed(name, backend)))
-                )
+        parts: dict[str, Callable[[], Awaitable[None]]] = {
+            "sending": self._sending.run,
+            "delivering": self._delivering.run,
+            "reporting": self._report,
+            "upkeep": self._upkeep,
+            "warnings": self._warn,
+        }
+        feeding = ((name, backend) for name, backend in self.backends.items() if hasattr(backend, "run"))
+        parts |= {f"backend {name}": self._feed(name, backend) for name, backend in feeding}
+        self._tasks = [asyncio.create_task(self._keep_running(what, run)) for what, run in parts.items()]
 
     async def _keep_running(self, what: str, run: Callable[[], Awaitable[None]]) -> None:
         """Until it ends by itself; a failure is logged, and it is started again."""
@@ -354,6 +359,14 @@ class AccessPoint:
             await upkeep(self._world, self.config.retention)
             await skip_the_deaf(self._world)
             await asyncio.sleep(UPKEEP)
+
+    async def _warn(self) -> None:
+        """Of certificates that end, and what else is worth knowing: now, and once a day anew."""
+        while True:
+            for warning in self.agreements.warnings:
+                log.warning("worth a look", extra={"detail": warning})
+            await asyncio.sleep(DAILY)
+            await self._change(lambda: configuration.judge_again(self.config, self.agreements, now=_now()))
 
     def _feed(self, name: str, backend: Backend) -> Callable[[], Awaitable[None]]:
         async def submit_as(submission: Submission) -> MessageId:

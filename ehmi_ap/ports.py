@@ -233,6 +233,9 @@ class Store(Protocol):
     async def counts(self) -> Mapping[tuple[Direction, State], int]:
         """How many messages are in each state, for metrics and health."""
 
+    async def check(self) -> None:
+        """Raises StoreError when nothing could be stored now: the disk is full or fails, or the store is closed."""
+
     async def close(self) -> None: ...
 
 

@@ -7,13 +7,15 @@ Rules of this room:
 - Relative paths are relative to the file that names them.
 - Secrets stay out of the TOML: a `Secret` names a file or an environment variable.
 
-`Config.load` reads the settings; `load_agreements` and its four siblings read and write what changes while we run.
+`Config.load` reads the settings; `load_agreements` and its siblings read and write what changes while we run,
+`judge_again` says what has become of it.
 """
 
 from ehmi_ap.agreements import Agreements
 from ehmi_ap.config.folders import (
     delete_certificate,
     delete_pmode,
+    judge_again,
     load_agreements,
     put_certificate,
     put_partner,
@@ -57,6 +59,7 @@ __all__ = [
     "delete_certificate",
     "delete_pmode",
     "examine",
+    "judge_again",
     "load_agreements",
     "put_certificate",
     "put_partner",

@@ -6,6 +6,7 @@ certificates: the CAs of one name, or a partner's old and new certificate while 
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,19 @@ def load_agreements(config: Config, *, now: datetime | None = None) -> Agreement
     findings: list[str] = []
     certificates = _certificate_files(config, findings)
     return _agreements(config, _pmode_tables(config, findings), certificates, findings, now=now)
+
+
+def judge_again(config: Config, agreements: Agreements, *, now: datetime) -> Agreements:
+    """The same agreements with what is to say about them at `now`: certificates end while we run."""
+    judgement = judge(
+        pmodes=agreements.pmodes,
+        certificates={name: agreements.trust.anchors([name]) for name in agreements.trust.names},
+        keys=agreements.keys,
+        backends=tuple(config.backends),
+        insecure_http=config.web.insecure_http,
+        now=now,
+    )
+    return replace(agreements, lapsed=judgement.lapsed, warnings=(*judgement.warnings, *_open_files(config)))
 
 
 def put_pmode(config: Config, name: str, table: Mapping[str, object]) -> Agreements:

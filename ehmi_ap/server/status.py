@@ -10,7 +10,7 @@ from ehmi_ap.server.routes import Call
 
 async def health(call: Call) -> web.StreamResponse:
     """GET /health: 200 while messages can be taken and sent, 503 otherwise."""
-    said = dict(call.ap.health())
+    said = dict(await call.ap.health())
     status = 200 if said.get("status", "ok") == "ok" else 503
     return web.json_response(said, status=status, dumps=lambda document: json.dumps(document, default=str))
 

@@ -11,6 +11,7 @@ Rules of this file:
 import io
 import os
 import secrets
+import shutil
 import threading
 import time
 import weakref
@@ -22,6 +23,8 @@ from typing import BinaryIO
 from ehmi_ap.body import CHUNK, Body, MemoryBody, Spool
 from ehmi_ap.errors import NotFound, StoreError
 
+LEAST_FREE = 64 * 1024 * 1024
+"""Free bytes below which a disk counts as full: the next message may be that large."""
 ABANDONED = 3600.0
 """Seconds without a write after which a file that no row names is nobody's (sweep)."""
 
@@ -163,6 +166,15 @@ class FileBlobs:
 
     def spool(self) -> Spool:
         return FileSpool(self._spools, self._threshold)
+
+    def check_space(self) -> None:
+        """Raises StoreError when the disk is nearly full."""
+        try:
+            free = shutil.disk_usage(self._kept).free
+        except OSError as error:
+            raise StoreError(f"the folder of stored payloads cannot be looked at: {error.strerror}") from error
+        if free < LEAST_FREE:
+            raise StoreError(f"the disk is full: {free // 1048576} MiB are left, and a message may need more")
 
     def body(self, name: str, size: int) -> FileBody:
         """The kept file `name`."""

@@ -258,6 +258,9 @@ class MemoryStore:
             numbers[which] = numbers.get(which, 0) + 1
         return numbers
 
+    async def check(self) -> None:
+        _ = self._open
+
     async def close(self) -> None:
         self._tables = None
 

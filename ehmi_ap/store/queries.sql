@@ -187,5 +187,12 @@ UPDATE content SET inline = NULL WHERE key = ?1;
 -- name: delete_files
 DELETE FROM file WHERE key = ?1 RETURNING name;
 
+-- name: try_writing
+-- With undo_trying in one transaction: a page is written, and nothing is changed. (An UPDATE to the same writes none.)
+INSERT INTO schema_version (version, at) VALUES (0, 0);
+
+-- name: undo_trying
+DELETE FROM schema_version WHERE version = 0;
+
 -- name: known_files
 SELECT name FROM file WHERE name IN (SELECT value FROM json_each(?1));

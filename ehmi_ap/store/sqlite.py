@@ -290,6 +290,16 @@ class SqliteStore:
         rows = [(codec.STATE[state], number) for state, number in await self._fetch("counts", ())]
         return {(direction_of(state), state): number for state, number in rows}
 
+    async def check(self) -> None:
+        """Looks at the free space, and writes: one page and its fsync, which changes nothing."""
+        await asyncio.to_thread(self._blobs.check_space)
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(SQL["try_writing"])
+            connection.execute(SQL["undo_trying"])
+
+        await self._writer.run(work)
+
     async def close(self) -> None:
         self._writer.close()
         await asyncio.to_thread(self._readers.close)

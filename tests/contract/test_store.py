@@ -696,6 +696,23 @@ async def test_old_events_of_no_message_are_purged(store: Store) -> None:
     assert await store.events(message_id=MessageId("gone")) == []
 
 
+# check
+
+
+async def test_a_check_changes_nothing(store: Store) -> None:
+    key = await accept(store)
+    assert key is not None
+    before = (await store.counts(), await store.events(), await state_of(store, key))
+    await store.check()
+    assert (await store.counts(), await store.events(), await state_of(store, key)) == before
+
+
+async def test_a_check_of_a_closed_store_fails(store: Store) -> None:
+    await store.close()
+    with pytest.raises(StoreError):
+        await store.check()
+
+
 # close
 
 

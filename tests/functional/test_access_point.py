@@ -1,10 +1,12 @@
 """Two whole access points over HTTP on the loopback: everything that runs by itself, started and stopped."""
 
 import asyncio
+import logging
 import tomllib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -80,8 +82,8 @@ async def test_a_message_goes_from_c1_to_c4(tmp_path: Path, tls: bool) -> None:
             assert kinds == [EventKind.RECEIVED, EventKind.SENT]
         assert (await only(net.alpha, Direction.OUTBOUND)).state is State.ACKNOWLEDGED
         assert net.alpha.stats["sent"] == net.beta.stats["delivered"] == 1
-        assert net.alpha.health()["status"] == "ok"
-    assert net.alpha.health() == {"status": "stopped"}
+        assert (await net.alpha.health())["status"] == "ok"
+    assert await net.alpha.health() == {"status": "stopped"}
 
 
 async def test_many_messages_arrive_once_each(tmp_path: Path) -> None:
@@ -233,9 +235,49 @@ async def test_a_backend_that_breaks_shows_in_health(tmp_path: Path) -> None:
     alpha, _ = write_pair(tmp_path, backends={"unused": 'kind = "memory"\n'})
     async with AccessPoint(Config.load(alpha.config), backends={"breaking": Breaking()}) as ap:
         await ap.store.counts()
-        health = ap.health()
+        health = await ap.health()
         assert (health["status"], health["sending"]) == ("trouble", 0)
         assert "backend breaking" in str(health["trouble"])
+
+
+async def test_a_full_disk_shows_in_health(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though nothing is due."""
+    alpha, _ = write_pair(tmp_path, backends={"unused": 'kind = "memory"\n'})
+    monkeypatch.setattr("ehmi_ap.store.blobs.LEAST_FREE", 1 << 62)
+    async with AccessPoint(Config.load(alpha.config)) as ap:
+        health = await ap.health()
+        assert health["status"] == "trouble"
+        assert "the disk is full" in str(health["trouble"])
+
+
+async def test_certificates_that_end_are_warned_of_at_start_and_daily(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log says it and so does health, in a process that was started when all was well."""
+    logged: asyncio.Queue[str] = asyncio.Queue()
+
+    class Warnings(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.getMessage() == "worth a look":
+                logged.put_nowait(vars(record)["detail"])
+
+    listening_in = Warnings()
+    logger = logging.getLogger("ehmi_ap.access_point")
+    logger.addHandler(listening_in)
+    alpha, _ = write_pair(tmp_path, backends={"unused": 'kind = "memory"\n'})
+    try:
+        async with AccessPoint(Config.load(alpha.config)) as ap, asyncio.timeout(10):
+            at_start = ap.agreements.warnings
+            assert [await logged.get() for _ in at_start] == list(at_start)
+            assert all("ask for the next one" in text for text in at_start)
+        monkeypatch.setattr("ehmi_ap.access_point.DAILY", 0.01)
+        monkeypatch.setattr("ehmi_ap.access_point._now", lambda: datetime.now(UTC) + timedelta(days=40))
+        async with AccessPoint(Config.load(alpha.config)) as ap, asyncio.timeout(10):
+            while "cannot be used" not in await logged.get():
+                pass
+            assert all("cannot be used" in text for text in (await ap.health())["warnings"])  # type: ignore[attr-defined]
+    finally:
+        logger.removeHandler(listening_in)
 
 
 async def test_mistakes_are_all_named_at_start(tmp_path: Path) -> None:

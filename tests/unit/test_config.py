@@ -303,6 +303,26 @@ class TestAgreements:
         assert agreements.lapsed == ()
         assert any("trust/partner.pem" in text and "ask for the next one" in text for text in agreements.warnings)
 
+    def test_time_passes(self, home: Home, tmp_path: Path) -> None:
+        """What is in force is judged again at another time; no file but for its permissions is looked at."""
+        config = self.config(home)
+        agreements = load_agreements(config, now=pki.NOW)
+        assert agreements.warnings == ()
+        (tmp_path / "trust" / "partner.pem").write_text("half a file")
+        (tmp_path / "keys" / "signing.pem").chmod(0o644)
+        soon = room.judge_again(config, agreements, now=pki.NOW + 10 * pki.YEAR - timedelta(days=3))
+        assert soon.lapsed == ()
+        assert [text.split(":")[0] for text in soon.warnings] == [
+            "[keys.signing] certificate",
+            "[keys] decryption certificate",
+            "trust/partner.pem",
+            "trust/partner.pem",
+            "signing.pem",
+        ]
+        late = room.judge_again(config, agreements, now=pki.NOW + 12 * pki.YEAR)
+        assert len(late.lapsed) == 4
+        assert late.pmodes == agreements.pmodes
+
     def test_two_pmodes_for_the_same_messages(self, home: Home) -> None:
         config = self.config(home)
         with pytest.raises(ConfigError, match=r"pmodes/twin.toml: matches the same messages as pmodes/partner.toml"):

@@ -425,6 +425,14 @@ async def test_health_and_metrics_are_open_and_name_nobody(c1: Rest):
         assert secret not in text
 
 
+async def test_health_is_503_when_nothing_can_be_stored(c1: Rest, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("ehmi_ap.store.blobs.LEAST_FREE", 1 << 62)
+    async with c1.session.get(f"{c1.addresses.internal}/health") as answer:
+        said = await answer.json()
+        assert (answer.status, said["status"]) == (503, "trouble")
+        assert "the disk is full" in said["trouble"][0]
+
+
 async def test_the_openapi_document_is_served_and_complete(c1: Rest):
     async with c1.session.get(f"{c1.addresses.internal}/api/v1/openapi.json") as answer:
         described = await answer.json()

@@ -95,6 +95,27 @@ async def test_a_full_disk_stores_nothing_and_passes(store: SqliteStore, tmp_pat
     assert await accept(store)
 
 
+async def test_a_check_writes(store: SqliteStore) -> None:
+    """What cannot be written is found, not only what is short of space."""
+    await store.check()
+    store._writer._connection.execute("PRAGMA query_only = ON").fetchall()
+    with pytest.raises(StoreError, match="readonly"):
+        await store.check()
+
+
+async def test_a_check_reaches_the_file(store: SqliteStore, tmp_path: Path) -> None:
+    log = tmp_path / "db" / "store.db-wal"
+    before = log.stat().st_size
+    await store.check()
+    assert log.stat().st_size > before
+
+
+async def test_a_nearly_full_disk_is_found(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ehmi_ap.store.blobs.LEAST_FREE", 1 << 62)
+    with pytest.raises(StoreError, match="the disk is full"):
+        await store.check()
+
+
 async def test_a_body_can_be_stored_after_a_failure(store: SqliteStore, tmp_path: Path) -> None:
     spool = FileBlobs(tmp_path / "payloads", threshold=1000).spool()
     spool.write(BIG)
