@@ -18,6 +18,21 @@ _AGREEMENT = (
     "required properties with the peer's P-Mode."
 )
 _CONTENT = "The peer does not accept the form of the message: show it this message with `ehmi-ap show`."
+_HEADER = (
+    "The peer does not accept the header; with some products (Oxalis) it is as well our signing certificate that is "
+    "unknown or expired there, or an algorithm that they do not take. Compare certificates and algorithms, and show it "
+    "this message with `ehmi-ap show`."
+)
+_DUPLICATE = (
+    "The peer has a message with this MessageId already. Ask whether it is this one: if so, nothing is to be done; if "
+    "not, submit it anew under another MessageId."
+)
+NOT_SERVICED = "PEPPOL:NOT_SERVICED"
+_NOT_SERVICED = (
+    "Oxalis says this of nearly anything: the receiver may be unknown there, the message not encrypted for its current "
+    "certificate, the signature not accepted or its certificate not named by a BinarySecurityToken. Compare sheets and "
+    "`[security]` with the peer, and ask it with the MessageId."
+)
 _HINTS = {
     "EBMS:0001": _AGREEMENT,
     "EBMS:0003": _AGREEMENT,
@@ -26,9 +41,15 @@ _HINTS = {
     "EBMS:0102": _SECURITY,
     "EBMS:0103": _SECURITY,
     "EBMS:0007": _CONTENT,
-    "EBMS:0009": _CONTENT,
+    "EBMS:0009": _HEADER,
     "EBMS:0011": _CONTENT,
     "EBMS:0303": _CONTENT,
+    "EBMS:0005": "The peer could not reach a system behind it: ask the peer, then resend.",
+    "EBMS:0008": "The peer's product does not support something that the message asks for: compare the P-Mode with "
+    "what it can do.",
+    "EBMS:0052": "The peer does not accept how the payloads are compressed. Ours are application/gzip, as AS4 asks: "
+    "ask the peer what it expects.",
+    "EBMS:4001": _DUPLICATE,
     "EBMS:0202": "The peer took the message but could not finish with it: ask the peer, then resend.",
     "EBMS:0004": "The peer's catch-all: its receiver may be unknown there, its security check may have failed, or its "
     "own system. Ask the peer, with the MessageId.",
@@ -39,8 +60,10 @@ _CPR = re.compile(r"(?<![0-9])[0-9]{6}-?[0-9]{4}(?![0-9])")
 _INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
-def hint(code: str | None) -> str:
-    """What to look at after an error with this code."""
+def hint(code: str | None, text: str = "") -> str:
+    """What to look at after an error with this code; some products say more in its `text`."""
+    if code == "EBMS:0004" and NOT_SERVICED in text:
+        return _NOT_SERVICED
     return _HINTS.get(code or "", "Ask the peer, with the MessageId.")
 
 

@@ -86,7 +86,8 @@ def _without_evidence(job: Job, outcome: Refused, now: datetime) -> Verdict:
 
 def _refused(job: Job, outcome: Refused, now: datetime) -> Verdict:
     code = _code(outcome)
-    detail = f"refused by the peer: {told(outcome.errors).removesuffix('.')}. {hint(code)}"
+    said = told(outcome.errors)
+    detail = f"refused by the peer: {said.removesuffix('.')}. {hint(code, said)}"
     received = (_event(job, EventKind.ERROR, now, code=error.code, detail=told_once(error)) for error in outcome.errors)
     return Verdict(
         happening=Happening.GIVEN_UP,

@@ -39,6 +39,24 @@ def test_agreement_codes_point_to_the_pmode(code: str) -> None:
     assert "P-Mode" in hint(code)
 
 
+def test_0009_is_not_only_the_header() -> None:
+    """Oxalis says it of an unknown CA and of algorithms too (peers-live 4)."""
+    for word in ("header", "certificate", "algorithm"):
+        assert word in hint("EBMS:0009")
+
+
+def test_not_serviced_is_not_only_an_unknown_receiver() -> None:
+    """Oxalis says it of nearly anything (peers-live 4; 10, sender 11)."""
+    said = hint("EBMS:0004", "EBMS:0004 Other: PEPPOL:NOT_SERVICED")
+    for word in ("receiver", "signature", "encrypted", "BinarySecurityToken"):
+        assert word in said
+    assert hint("EBMS:0010", "PEPPOL:NOT_SERVICED") == hint("EBMS:0010")
+
+
+def test_the_code_of_a_duplicate_asks_whether_it_is_ours() -> None:
+    assert "MessageId already" in hint("EBMS:4001")
+
+
 @pytest.mark.parametrize("code", [None, "EBMS:4711"])
 def test_unknown_codes_have_a_hint_too(code: str | None) -> None:
     assert "Ask the peer" in hint(code)

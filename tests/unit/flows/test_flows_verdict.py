@@ -1,5 +1,6 @@
 """What becomes of a message after one attempt, as a table."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -162,6 +163,11 @@ def test_an_error_of_the_peer_is_final(now: datetime, outcome: Outcome, code: st
     assert [event for event in events(verdict) if event[0] == "error-received"] == [
         ("error-received", False, error.code) for error in outcome.errors
     ]
+
+
+def test_the_hint_follows_the_text_where_a_product_says_more(now: datetime) -> None:
+    said = replace(REFUSED, code="EBMS:0004", short="Other", description="PEPPOL:NOT_SERVICED", detail="")
+    assert "Oxalis" in judge(job(now), Refused(errors=(said,)), RETRY, now=now, chance=0.0).detail
 
 
 def test_a_security_error_is_never_explained_as_one_cause(now: datetime) -> None:
