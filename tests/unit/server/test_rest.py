@@ -427,6 +427,7 @@ async def test_health_and_metrics_are_open_and_name_nobody(c1: Rest):
 
 async def test_health_is_503_when_nothing_can_be_stored(c1: Rest, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("ehmi_ap.store.blobs.LEAST_FREE", 1 << 62)
+    monkeypatch.setattr("ehmi_ap.flows.probe.SELDOM", 0.0)
     async with c1.session.get(f"{c1.addresses.internal}/health") as answer:
         said = await answer.json()
         assert (answer.status, said["status"]) == (503, "trouble")
