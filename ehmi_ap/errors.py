@@ -12,7 +12,6 @@
     │   ├── HttpRefusal          answered with an HTTP status and one sentence, no eb:Error
     │   └── EbmsError            answered with an eb:Error; one leaf per code (ebMS3 core 6.7, AS4 5.1)
     ├── XmlSecurityError         crypto's own words; as4 turns each into a PeerError
-    ├── DiscoveryError           SML or SMP said no, or could not say
     ├── SendingBlocked           the operator's; a P-Mode, key or certificate stands in the way of sending
     ├── TransportError           the network's or the peer's host; the peer could not be reached
     ├── BackendError             C4 did not take the message
@@ -166,10 +165,6 @@ class EbmsError(PeerError):
     origin: ClassVar[str] = "ebMS"
 
 
-class ValueNotRecognized(EbmsError):
-    code, ebms, short = "peer.0001", "EBMS:0001", "ValueNotRecognized"
-
-
 class ValueInconsistent(EbmsError):
     code, ebms, short = "peer.0003", "EBMS:0003", "ValueInconsistent"
     default_public = "A header value is inconsistent with the message or the agreement."
@@ -227,12 +222,14 @@ class PolicyNoncompliance(EbmsError):
 
 
 class DeliveryFailure(EbmsError):
+    """Our own failure, told the peer as an error where the P-Mode wants it so (design decision 38)."""
+
     code, ebms, short = "peer.0202", "EBMS:0202", "DeliveryFailure"
     category, origin = "Communication", "reliability"
-
-
-class MissingReceipt(EbmsError):
-    code, ebms, short, category = "peer.0301", "EBMS:0301", "MissingReceipt", "Communication"
+    fault = Fault.US
+    retryable = True
+    default_public = "The message could not be stored."
+    default_fix = "Check free disk space and the file system of the store; the peer has to send the message again."
 
 
 class InvalidReceipt(EbmsError):
@@ -303,11 +300,6 @@ class CertificateRefused(XmlSecurityError):
     def __init__(self, reason: str, what: str) -> None:
         super().__init__(what)
         self.reason = reason
-
-
-class DiscoveryError(ApError):
-    code = "discovery"
-    fault = Fault.OPERATOR
 
 
 class SendingBlocked(ApError):

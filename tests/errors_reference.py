@@ -37,7 +37,6 @@ MEANINGS: dict[type[ApError], str] = {
     errors.DecryptionFailed: "ciphertext, tag or key is wrong; which of them is not told",
     errors.CertificateRefused: "a certificate that must not be used: `reason` is untrusted, expired, not-yet-valid, "
     "unfit, weak or policy",
-    errors.DiscoveryError: "SML or SMP said no, or could not say. Nothing raises it yet: there is no discovery",
     errors.SendingBlocked: "our own P-Mode, key or certificate stands in the way of an attempt to send",
     errors.TransportError: "no whole answer came from the other side",
     errors.BackendError: "C4's system did not take a message",
@@ -49,7 +48,6 @@ SEEN: dict[type[ApError], str] = {
     errors.TransportError: "event of the message; EBMS:0005 to C1 when it stays so",
     errors.BackendError: "event of the message; state `undelivered` when it stays so",
     errors.StoreError: "REST {status}; the AS4 port answers 503 with Retry-After",
-    errors.DiscoveryError: "nowhere yet",
     errors.HttpRefusal: "AS4 port: its own status, text/plain",
     errors.MustUnderstand: "AS4 port: 500 with env:MustUnderstand",
     errors.EbmsError: "AS4 port: 200 or 500, as `error_status` of the P-Mode says",
@@ -59,11 +57,6 @@ SEEN: dict[type[ApError], str] = {
 }
 
 CODES: dict[str, tuple[str, str, str]] = {
-    "EBMS:0001": (
-        "never: a value that no P-Mode has is 0010 here, whatever the value is",
-        "no",
-        "-",
-    ),
     "EBMS:0003": (
         (
             "two PartyIds in From or To; a PartyId or Service without type that is no URI; CompressionType other than "
@@ -134,11 +127,6 @@ CODES: dict[str, tuple[str, str, str]] = {
         "yes",
         "Ours: see StoreError.",
     ),
-    "EBMS:0301": (
-        "not answered to a peer. C1 is told it: the retries are used up and no receipt came",
-        "yes, as an operator's resend",
-        "Ask the peer whether it has the message; its MessageId says which.",
-    ),
     "EBMS:0302": (
         "not answered to a peer. C1 is told it: a receipt came, but it does not prove that this message arrived",
         "yes, as an operator's resend",
@@ -199,9 +187,12 @@ signed when the P-Mode is known. *Again*: whether sending the same message again
 """
 
 TAIL = """
-Two more codes are told to C1 without being errors of this list: EBMS:0005 when the peer could not be reached until the
-retries were used up (see TransportError), and `blocked` when our own P-Mode, key or certificate stood in the way for
-that long (see SendingBlocked). Where attempts failed in different ways, C1 is told the one that came furthest: 0302
+EBMS:0001 is never answered: a value that no P-Mode has is 0010 here, whatever the value is.
+
+Three more codes are told to C1 without being errors of this list, when they stay so until the retries are used up:
+EBMS:0301 when the peer was reached and no receipt came (ask it whether it has the message, and resend if not),
+EBMS:0005 when it could not be reached (see TransportError), and `blocked` when our own P-Mode, key or certificate stood
+in the way (see SendingBlocked). Where attempts failed in different ways, C1 is told the one that came furthest: 0302
 before 0301, before 0005, before `blocked`.
 
 ## HTTP without an eb:Error

@@ -90,7 +90,7 @@ async def _accept(verified: Verified, agreements: Agreements, world: World, spoo
             raise
         spools.discard()
         log.exception("a failure of our own, answered with EBMS:0202", extra={"message_id": message.message_id})
-        failure = DeliveryFailure("we could not store the message", public="The message could not be stored.")
+        failure = DeliveryFailure("we could not store the message")
         return _pack(failure, message.message_id, pmode, agreements, world)
     if kept.duplicate:
         spools.discard()
