@@ -6,6 +6,7 @@ What is received: Wire -> as4.unpack.Verified -> Receipt -> Wire
 Everywhere:       DeliveryEvent
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -15,6 +16,14 @@ from ehmi_ap.body import Body
 
 MessageId = NewType("MessageId", str)
 """An RFC 2822 msg-id without angle brackets (ebMS3 core 5.2.2.1)."""
+
+_ATOMS = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+_MESSAGE_ID = re.compile(rf"{_ATOMS}@(?:{_ATOMS}|\[[!-Z^-~]*\])")
+
+
+def is_message_id(text: str) -> bool:
+    """Whether C1 may give this as a MessageId: RFC 2822 3.6.4 without quoted strings, at most 255 characters."""
+    return len(text) <= 255 and _MESSAGE_ID.fullmatch(text) is not None
 
 
 class Direction(Enum):

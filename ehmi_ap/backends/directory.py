@@ -2,7 +2,7 @@
 
     outbox/   C1 drops what is to be sent          (outbox.py)
     inbox/    C4 takes what came, each exactly once (inbox.py)
-    events/   what happened to messages, one JSON file each
+    events/   what happened to messages, one JSON file each; and of each drop that was taken NAME.accepted.json
     errors/   drops that were refused, each with a NAME.problem.json beside it
 
 Files move by rename, so nobody sees half of one; names that begin with a dot or end in .tmp or .part are not
@@ -22,10 +22,10 @@ from typing import Any, Literal, TypeVar
 from ehmi_ap import tables
 from ehmi_ap.backends.inbox import Inbox, safe_name
 from ehmi_ap.backends.metadata import event_json
-from ehmi_ap.backends.outbox import Outbox
+from ehmi_ap.backends.outbox import ACCEPTED, Outbox, beside
 from ehmi_ap.durable import sync_folder, write_atomically
 from ehmi_ap.errors import ApError, BackendError, ConfigError, SubmissionConflict, SubmissionError
-from ehmi_ap.model import DeliveryEvent, UserMessage
+from ehmi_ap.model import DeliveryEvent, MessageId, UserMessage
 from ehmi_ap.ports import Submit
 
 T = TypeVar("T")
@@ -132,9 +132,18 @@ class DirectoryBackend:
         except SubmissionError as error:
             await self._refuse(drop, error)
         else:
-            await asyncio.to_thread(self._outbox.accepted, drop)
+            await asyncio.to_thread(self._accepted, drop, message_id)
             log.debug("drop submitted", extra={"message_id": message_id})
         return True
+
+    def _accepted(self, drop: Path, message_id: MessageId) -> None:
+        """Tell C1 which message its drop became, then take the drop away: a crash between the two repeats both."""
+        text = json.dumps({"drop": drop.name, "message_id": message_id}, indent=2).encode()
+        try:
+            self._write_event(self._events / beside(drop.name, ACCEPTED), text)
+        except OSError as error:
+            raise _folder_error("events", error) from error
+        self._outbox.accepted(drop)
 
     async def _refuse(self, drop: Path, error: SubmissionError) -> None:
         error = await asyncio.to_thread(self._outbox.explained, drop, error)

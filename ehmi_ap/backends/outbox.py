@@ -2,12 +2,13 @@
 
 A drop is an SBD as NAME.xml, or a folder NAME with message.json and the payload files it names. It has to appear whole:
 written under a name that begins with a dot or ends in .tmp or .part, then renamed. A name stands for one message: its
-MessageId is made from it, so that the same drop after a crash, of ours or of C1's, is the same submission.
+MessageId is NAME or made from it, so that the same drop after a crash, of ours or of C1's, is the same submission.
 """
 
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,12 +20,15 @@ from ehmi_ap.body import CHUNK
 from ehmi_ap.durable import sync_folder, write_atomically
 from ehmi_ap.ehmi import envelope
 from ehmi_ap.errors import SubmissionError
-from ehmi_ap.model import MessageId, Payload, Submission
+from ehmi_ap.model import MessageId, Payload, Submission, is_message_id
 
+ACCEPTED = ".accepted.json"
 PROBLEM = ".problem.json"
 _METADATA_LIMIT = 1024 * 1024
 _UNFINISHED = (".tmp", ".part")
 _DONE = ".done"
+_LONGEST_NAME = 200  # bytes; file systems stop at 255, and an ending and a temporary name come on top
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _OTHERWISE = f"Drop anything else as a folder with {METADATA} and the payload files."
 
 
@@ -76,7 +80,7 @@ class Outbox:
 
     def read(self, drop: Path) -> Submission:
         """The submission that a drop is. Raises SubmissionError, OSError."""
-        message_id = self.message_id(drop.name)
+        message_id = self.message_id(drop)
         if drop.is_symlink():
             raise SubmissionError("a symbolic link is no drop", fix="Drop the file itself.")
         if drop.is_dir():
@@ -90,9 +94,18 @@ class Outbox:
         for path in self._folder.glob(f".*{_DONE}"):
             _delete_folder(path)
 
-    def message_id(self, name: str) -> MessageId:
-        """The MessageId of the drop with this name. A hash: what C1 puts into file names is no peer's business."""
-        digest = hashlib.sha256(f"{self._backend}\n{name}".encode(errors="surrogateescape")).hexdigest()
+    def message_id(self, drop: Path) -> MessageId:
+        """The MessageId of a drop, unless its metadata has one (decision 36).
+
+        NAME, if it is one, and NAME at our domain, if it is a UUID; C1 then knows it beforehand. Else a hash: what
+        C1 puts into file names is no peer's business.
+        """
+        name = drop.name if drop.is_dir() else drop.stem
+        if is_message_id(name):
+            return MessageId(name)
+        if _UUID.fullmatch(name):
+            return MessageId(f"{name}@{self._domain}")
+        digest = hashlib.sha256(f"{self._backend}\n{drop.name}".encode(errors="surrogateescape")).hexdigest()
         return MessageId(f"{digest[:40]}@{self._domain}")
 
     def accepted(self, drop: Path) -> None:
@@ -115,10 +128,18 @@ class Outbox:
             number += 1
             target = self._errors / f"{drop.stem}.{number}{drop.suffix}"
         text = json.dumps(problem_json(error), ensure_ascii=False, indent=2).encode()
-        write_atomically(target.with_name(target.name + PROBLEM), (text,), mode=0o640)
+        write_atomically(target.with_name(beside(target.name, PROBLEM)), (text,), mode=0o640)
         drop.rename(target)
         sync_folder(self._errors)
         sync_folder(self._folder)
+
+
+def beside(name: str, ending: str) -> str:
+    """The name of what we write about a drop: its own and `ending`, or a part and a hash of it where it is too long."""
+    raw = os.fsencode(name)
+    if len(raw) > _LONGEST_NAME:
+        name = f"{name[:40]}.{hashlib.sha256(raw).hexdigest()[:16]}"
+    return name + ending
 
 
 def _folder_submission(folder: Path, message_id: MessageId) -> Submission:
@@ -159,7 +180,7 @@ def _body(path: Path) -> FileBody:
 def _take_away(drop: Path) -> None:
     """Delete a drop; a folder at once for everybody who looks, though deleting what is in it may be interrupted."""
     if drop.is_dir() and not drop.is_symlink():
-        aside = drop.with_name(f".{drop.name}{_DONE}")
+        aside = drop.with_name(beside(f".{drop.name}", _DONE))
         drop.rename(aside)
         sync_folder(drop.parent)
         _delete_folder(aside)

@@ -12,7 +12,17 @@ from datetime import datetime
 
 from ehmi_ap.as4.pack import check_payloads
 from ehmi_ap.errors import SubmissionError
-from ehmi_ap.model import MessageId, Participant, Party, Payload, Property, Service, Submission, UserMessage
+from ehmi_ap.model import (
+    MessageId,
+    Participant,
+    Party,
+    Payload,
+    Property,
+    Service,
+    Submission,
+    UserMessage,
+    is_message_id,
+)
 from ehmi_ap.pmode import DEFAULT_MPC, TEST_ACTION, Addressing, PMode, agreed_action, agreed_service, is_test, parties
 
 ORIGINAL_SENDER = "originalSender"
@@ -26,8 +36,6 @@ _PART_FIELD_OF = {"MimeType": "mime_type", "CharacterSet": "character_set"}
 
 _LONGEST = 1024
 _TEXT = re.compile(r"(?!\s)[^\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]+(?<!\s)")
-_ATOMS = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
-_MESSAGE_ID = re.compile(rf"{_ATOMS}@(?:{_ATOMS}|\[[!-Z^-~]*\])")  # RFC 2822 3.6.4, without angle brackets
 
 
 def fill(submission: Submission, said: Addressing) -> Submission:
@@ -168,7 +176,7 @@ def _check_part_property(item: Property) -> None:
 
 
 def _message_id(value: MessageId | None, what: str) -> MessageId | None:
-    if value is not None and (len(value) > 255 or not _MESSAGE_ID.fullmatch(value)):
+    if value is not None and not is_message_id(value):
         raise SubmissionError(
             f"`{what}` is no RFC 2822 msg-id of at most 255 characters",
             fix="Use the form left@right, for instance a UUID and a domain of yours, without angle brackets.",

@@ -7,6 +7,7 @@ kills are used up, both run unharmed until everything is settled, and the books 
 
 - every document that C1 dropped is at C4, byte for byte, and none is there twice;
 - alpha has every message acknowledged, with beta's stored receipt byte for byte, and C1 was told so;
+- C1 was told of each drop which message it became;
 - nothing was refused.
 """
 
@@ -241,6 +242,10 @@ def audit(alpha: pair.Side, beta: pair.Side, told: set[str]) -> list[str]:
     missing = told - names_told(alpha)
     if missing:
         complaints.append(f"C1 was not told of {len(missing)} documents that arrived")
+    events = alpha.backend / "events"
+    accepted = {json.loads(path.read_text())["drop"] for path in events.glob("*.accepted.json")}
+    if told - accepted:
+        complaints.append(f"C1 was not told which messages {len(told - accepted)} of its drops became")
     refused = [p.name for p in (alpha.backend / "errors").glob("*")] if (alpha.backend / "errors").is_dir() else []
     if refused:
         complaints.append(f"C1's drops were refused: {refused[:3]}")

@@ -1,6 +1,7 @@
 """C1's folder: what is dropped is submitted once, what is wrong says so, what is half is left alone."""
 
 import asyncio
+import hashlib
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -134,6 +135,140 @@ class TestDrops:
         [message_id] = c2.kept
         assert message_id.endswith("@test.example")
         assert "2509479989" not in message_id
+
+
+UUID = "6f1d2b3c-9a8B-4c7d-8e9f-0a1b2c3d4e5f"
+
+
+class TestMessageIds:
+    """What a drop's name makes its MessageId (decision 36)."""
+
+    @pytest.mark.parametrize(
+        ("name", "message_id"),
+        [
+            ("order-1@clinic.example.xml", "order-1@clinic.example"),
+            ("order-1@clinic.example.XML", "order-1@clinic.example"),
+            (f"{UUID}.xml", f"{UUID}@test.example"),
+        ],
+    )
+    async def test_a_file_named_by_one(self, base: Path, name: str, message_id: str) -> None:
+        c2 = C2()
+        drop(base, name)
+        async with running(base, c2):
+            await until(lambda: waiting(base) == [])
+        assert [*c2.kept] == [message_id]
+
+    @pytest.mark.parametrize(
+        ("name", "message_id"),
+        [("order-1@clinic.example", "order-1@clinic.example"), (UUID, f"{UUID}@test.example")],
+    )
+    async def test_a_folder_named_by_one(self, base: Path, name: str, message_id: str) -> None:
+        """Its name has no ending to take off."""
+        c2 = C2()
+        drop_folder(base, name, {"payloads": [{"file": "a", "mime_type": "text/plain"}]}, a=b"1")
+        async with running(base, c2):
+            await until(lambda: waiting(base) == [])
+        assert [*c2.kept] == [message_id]
+
+    @pytest.mark.parametrize(
+        "stem", ["one", "a b@x", "<a@x>", "å@x", "a@", f"{{{UUID}}}", UUID.replace("-", ""), f"{UUID}.2", "\udcff@x"]
+    )
+    async def test_any_other_name_is_hashed(self, base: Path, stem: str) -> None:
+        """By its whole name and the backend's, so that it stays as it was."""
+        c2 = C2()
+        drop(base, f"{stem}.xml")
+        async with running(base, c2):
+            await until(lambda: waiting(base) == [])
+        digest = hashlib.sha256(f"msh\n{stem}.xml".encode(errors="surrogateescape")).hexdigest()
+        assert [*c2.kept] == [f"{digest[:40]}@test.example"]
+
+
+class TestAccepted:
+    """C1 is told which message its drop became."""
+
+    @pytest.mark.parametrize("name", ["one.xml", "\udcff å.xml"])
+    async def test_a_drop_and_its_message(self, base: Path, name: str) -> None:
+        c2 = C2()
+        (base / "events").rmdir()
+        drop(base, name)
+        async with running(base, c2):
+            await until(lambda: waiting(base) == [])
+        [path] = (base / "events").iterdir()
+        assert path.name == f"{name}.accepted.json"
+        assert json.loads(path.read_text()) == {"drop": name, "message_id": next(iter(c2.kept))}
+        assert path.stat().st_mode & 0o777 == 0o640
+
+    async def test_it_is_told_before_the_drop_is_gone_and_again_after_a_crash(
+        self, base: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        c2 = C2()
+        drop(base, "one.xml")
+        told = base / "events" / "one.xml.accepted.json"
+
+        class Crash(BaseException):
+            pass
+
+        def crash(*_: object) -> None:
+            raise Crash
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Outbox, "accepted", crash)
+            with pytest.raises(Crash):
+                await backend(base).run(c2)
+        first = told.read_text()
+        assert waiting(base) == ["one.xml"]
+        told.unlink()
+        async with running(base, c2):
+            await until(lambda: waiting(base) == [])
+        assert told.read_text() == first
+        assert len(c2.kept) == 1
+
+    async def test_a_message_id_of_its_own_is_told(self, base: Path) -> None:
+        c2 = C2()
+        description = {"message_id": "own@x", "payloads": [{"file": "a", "mime_type": "text/plain"}]}
+        drop_folder(base, UUID, description, a=b"1")
+        async with running(base, c2):
+            await until(lambda: waiting(base) == [])
+        assert json.loads((base / "events" / f"{UUID}.accepted.json").read_text())["message_id"] == "own@x"
+
+    async def test_a_refused_drop_is_not_accepted(self, base: Path) -> None:
+        c2 = C2()
+        c2.trouble = [SubmissionError("no P-Mode has the partner")]
+        drop(base, "one.xml")
+        async with running(base, c2):
+            await until(lambda: waiting(base) == [])
+        assert [*(base / "events").iterdir()] == []
+
+    async def test_the_drop_waits_while_c1_cannot_be_told(self, base: Path, caplog: pytest.LogCaptureFixture) -> None:
+        c2 = C2()
+        (base / "events").rmdir()
+        (base / "events").write_text("a file is in the way")
+        drop(base, "one.xml")
+        with caplog.at_level(logging.WARNING):
+            async with running(base, c2):
+                await until(lambda: c2.calls > 2)
+                assert waiting(base) == ["one.xml"]
+                (base / "events").unlink()
+                await until(lambda: waiting(base) == [])
+        [record] = caplog.records
+        assert "events folder" in str(getattr(record, "detail", ""))
+        assert (base / "events" / "one.xml.accepted.json").exists()
+        assert len(c2.kept) == 1
+
+    @pytest.mark.parametrize("letter", ["a", "å"])
+    async def test_a_name_as_long_as_they_get(self, base: Path, letter: str) -> None:
+        """What is written beside it has a shorter one; neither an accepted drop nor a refused one stays for ever."""
+        c2 = C2()
+        folder = letter * (250 // len(letter.encode()))
+        drop_folder(base, folder, {"payloads": [{"file": "a", "mime_type": "text/plain"}]}, a=b"1")
+        c2_refuses = f"{letter * (240 // len(letter.encode()))}.txt"
+        drop(base, c2_refuses)
+        async with running(base, c2):
+            await until(lambda: waiting(base) == [])
+        [told] = (base / "events").iterdir()
+        assert told.name.endswith(".accepted.json")
+        assert json.loads(told.read_text())["drop"] == folder
+        assert sorted(path.suffix for path in (base / "errors").iterdir()) == [".json", ".txt"]
 
 
 class TestRefusals:
