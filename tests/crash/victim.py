@@ -14,6 +14,7 @@ from typing import Any
 
 from ehmi_ap import server
 from ehmi_ap.backends.directory import DirectoryBackend
+from ehmi_ap.backends.outbox import Outbox
 from ehmi_ap.config import Config
 from ehmi_ap.flows import receive, send
 from ehmi_ap.net.http import PeerWeb
@@ -39,6 +40,7 @@ ASYNC_STEPS: dict[str, dict[str, tuple[Any, str]]] = {
 }
 SYNC_STEPS: dict[str, dict[str, tuple[Any, str]]] = {
     "sender": {
+        "accepted": (Outbox, "accepted"),
         "sign": (send, "sign"),
         "seal": (send, "seal"),
         "conclude": (send, "conclude"),
