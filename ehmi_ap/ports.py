@@ -98,8 +98,8 @@ class Query:
 class Blobs(Protocol):
     """Where bodies live while they are written and after they are stored."""
 
-    def spool(self) -> Spool:
-        """A new spool: in memory below a threshold, a file of the store above it."""
+    def spool(self, *, kept: bool = True) -> Spool:
+        """A new spool: in memory below a threshold, a file of the store above it; `kept`: it will be stored."""
 
 
 class Store(Protocol):

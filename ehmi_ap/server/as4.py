@@ -9,6 +9,7 @@ that would end the sender's retries.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from time import perf_counter
 
 from aiohttp import web
@@ -102,7 +103,7 @@ class _Face:
             return _busy("The access point failed; send it again later.")
 
     async def _receive(self, request: web.Request) -> web.StreamResponse:
-        spool = await spooled(request, self._limits, self._ap.blobs.spool)
+        spool = await spooled(request, self._limits, partial(self._ap.blobs.spool, kept=False))
         try:
             wire = Wire(content_type=request.headers.get("Content-Type", ""), body=spool.finish())
             answer = await self._ap.receive(wire)

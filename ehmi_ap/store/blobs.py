@@ -16,7 +16,9 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,6 +27,8 @@ from ehmi_ap.errors import NotFound, StoreError
 
 LEAST_FREE = 64 * 1024 * 1024
 """Free bytes below which a disk counts as full: the next message may be that large."""
+WRITE_BEHIND = 32 * 1024 * 1024
+"""Bytes written before the disk is asked to take them."""
 ABANDONED = 3600.0
 """Seconds without a write after which a file that no row names is nobody's (sweep)."""
 
@@ -99,10 +103,54 @@ class FileBody:
             return self._path.open("rb", buffering=0)
 
 
-class FileSpool:
-    """A spool in memory up to `threshold` bytes, in a file of `folder` beyond."""
+class _WriteBehind:
+    """Lets the disk take a file while it is still growing, so that the fsync at its end has little to wait for.
 
-    def __init__(self, folder: Path, threshold: int) -> None:
+    What the disk has is let go of by the page cache: a large payload is read once or twice more, not soon, and would
+    only drive out what is read all the time (and fresh pages cost more than the disk does: tests/bench).
+    """
+
+    def __init__(self) -> None:
+        self._since = 0
+        self._sync: Future[None] | None = None
+
+    def wrote(self, file: BinaryIO, count: int) -> None:
+        """So many bytes more; raises OSError when the disk did not take what it was given before."""
+        self._since += count
+        if self._since < WRITE_BEHIND or (self._sync is not None and not self._sync.done()):
+            return
+        self.end()
+        self._since = 0
+        self._sync = _disk().submit(_sync_descriptor, os.dup(file.fileno()))
+
+    def end(self) -> None:
+        """Wait for what is under way. Raises OSError: the system tells of a failed write only once."""
+        if self._sync is not None:
+            self._sync.result()
+
+
+@cache
+def _disk() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(2, thread_name_prefix="ehmi-ap disk")
+
+
+_fdatasync: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)  # macOS has none
+
+
+def _sync_descriptor(descriptor: int) -> None:
+    try:
+        _fdatasync(descriptor)
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(descriptor)
+
+
+class FileSpool:
+    """A spool in memory up to `threshold` bytes, in a file of `folder` beyond; `kept`: it will be made durable."""
+
+    def __init__(self, folder: Path, threshold: int, *, kept: bool = True) -> None:
+        self._behind = _WriteBehind() if kept else None
         self._folder = folder
         self._threshold = threshold
         self._size = 0
@@ -119,6 +167,8 @@ class FileSpool:
             if self._file is None and self._size > self._threshold:
                 self._file = self._roll()
             (self._file or self._buffer).write(data)
+            if self._file is not None and self._behind is not None:
+                self._behind.wrote(self._file, len(data))
         except OSError as error:
             raise StoreError(f"a body cannot be written to disk: {error.strerror}") from error
 
@@ -128,6 +178,8 @@ class FileSpool:
             return MemoryBody(self._buffer.getvalue())
         try:
             self._file.close()
+            if self._behind is not None:
+                self._behind.end()
         except OSError as error:
             raise StoreError(f"a body cannot be written to disk: {error.strerror}") from error
         self._cleanup.detach()
@@ -164,8 +216,8 @@ class FileBlobs:
         except OSError as error:
             raise StoreError(f"the folder of stored payloads cannot be made: {error.strerror}") from error
 
-    def spool(self) -> Spool:
-        return FileSpool(self._spools, self._threshold)
+    def spool(self, *, kept: bool = True) -> Spool:
+        return FileSpool(self._spools, self._threshold, kept=kept)
 
     def check_space(self) -> None:
         """Raises StoreError when the disk is nearly full."""

@@ -1,5 +1,6 @@
 """Bodies on disk: where they are, how long they stay, and what they cost."""
 
+import errno
 import gc
 import os
 import stat
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from ehmi_ap.body import CHUNK, Body, MemoryBody, Slice, read_all
 from ehmi_ap.errors import NotFound, StoreError
+from ehmi_ap.store import blobs as blobs_module
 from ehmi_ap.store.blobs import ABANDONED, FileBlobs, FileBody
 
 DATA = bytes(range(256)) * 16
@@ -234,3 +236,35 @@ def test_an_old_spool_is_young_again_when_it_is_adopted(blobs: FileBlobs) -> Non
 def test_repr_shows_no_content(blobs: FileBlobs) -> None:
     body = spooled(blobs)
     assert repr(body) == f"FileBody({body.path.name!r}, {len(DATA)})"
+
+
+def test_a_large_file_goes_to_disk_while_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What will be kept begins early; what will not leaves the disk alone. The bytes are the same."""
+    synced: list[int] = []
+    sync = blobs_module._fdatasync
+    monkeypatch.setattr(blobs_module, "_fdatasync", lambda descriptor: (synced.append(descriptor), sync(descriptor)))
+    monkeypatch.setattr(blobs_module, "WRITE_BEHIND", 300_000)
+    for kept in (True, False):
+        spool = FileBlobs(tmp_path / str(kept), threshold=1000).spool(kept=kept)
+        pieces = [bytes([number]) * 100_000 for number in range(12)]
+        for piece in pieces:
+            spool.write(piece)
+        assert read_all(spool.finish()) == b"".join(pieces)
+        assert bool(synced) is kept
+        synced.clear()
+
+
+def test_a_disk_that_failed_meanwhile_is_told_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system tells of a failed write once: to the sync that ran behind."""
+
+    def broken(descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(blobs_module, "_fdatasync", broken)
+    monkeypatch.setattr(blobs_module, "WRITE_BEHIND", 1000)
+    spool = FileBlobs(tmp_path, threshold=100).spool()
+    spool.write(bytes(2000))
+    with pytest.raises(StoreError, match="Input/output error"):
+        spool.finish()
+    spool.discard()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
