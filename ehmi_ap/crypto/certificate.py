@@ -5,6 +5,8 @@ field. Reading says nothing about trust or fitness: that is certs.check_chain() 
 """
 
 import hashlib
+import re
+from base64 import b64decode
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -26,6 +28,9 @@ _KEY_TYPES = (rsa.RSAPublicKey, ec.EllipticCurvePublicKey, ed25519.Ed25519Public
 MAX_CERTIFICATE = 16_384
 """Bytes of one certificate that we read."""
 
+_PEM = re.compile(rb"-----BEGIN (?:X509 )?CERTIFICATE-----(.*?)-----END ", re.DOTALL)
+_LENGTH = rb"(?:[\x00-\x7f]|\x81.|\x82..)"
+_TO_SERIAL = re.compile(rb"\x30" + _LENGTH + rb"\x30" + _LENGTH + rb"(?:\xa0\x03\x02\x01.)?\x02[\x01-\x7f]", re.DOTALL)
 _UNREADABLE = (
     ValueError,
     TypeError,
@@ -73,7 +78,7 @@ class Certificate:
 
         Raises:
             MalformedSecurity: not a certificate.
-            CertificateRefused: a kind of key that we do not know.
+            CertificateRefused: a kind of key that we do not know, or a serial number that is not positive.
         """
         if len(der) > MAX_CERTIFICATE:
             raise MalformedSecurity("a certificate is too long")
@@ -83,9 +88,11 @@ class Certificate:
     def from_pem(cls, pem: bytes) -> "Certificate":
         """Reads the first certificate of a PEM file; raises as from_der."""
         try:
-            return cls.from_x509(pyca.load_pem_x509_certificate(pem))
+            [block] = _PEM.findall(pem)[:1]
+            der = b64decode(b"".join(block.split()), validate=True)
         except ValueError:
             raise MalformedSecurity("not a PEM certificate") from None
+        return cls.from_der(der)
 
     @classmethod
     def from_x509(cls, certificate: pyca.Certificate) -> "Certificate":
@@ -102,6 +109,9 @@ class Certificate:
 
 @lru_cache(maxsize=1024)
 def _read(der: bytes) -> Certificate:
+    # Before cryptography reads it, which would warn of it on stderr, at each look at its number.
+    if not _serial_is_positive(der):
+        raise CertificateRefused("unfit", "the certificate's serial number is not positive (RFC 5280, 4.1.2.2)")
     try:
         parsed = pyca.load_der_x509_certificate(der)
         key, extensions = parsed.public_key(), parsed.extensions
@@ -128,6 +138,18 @@ def _read(der: bytes) -> Certificate:
         raise CertificateRefused("unfit", "the certificate has a kind of key that is not supported") from None
     except _UNREADABLE:
         raise MalformedSecurity("not a certificate that can be read") from None
+
+
+def _serial_is_positive(der: bytes) -> bool:
+    """The serial number is the first INTEGER of tbsCertificate, behind the version. What looks otherwise is not judged.
+
+    Certificate ::= SEQUENCE { tbsCertificate SEQUENCE { [0] version DEFAULT v1, serialNumber INTEGER, ...
+    """
+    header = _TO_SERIAL.match(der)
+    if header is None:
+        return True
+    value = der[header.end() : header.end() + der[header.end() - 1]]
+    return not value or (value[0] < 0x80 and any(value))
 
 
 def _extension(extensions: pyca.Extensions, kind: type[_E]) -> _E | None:

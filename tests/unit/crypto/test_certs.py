@@ -337,6 +337,26 @@ def test_an_unsupported_kind_of_key_is_unfit():
     assert refusal(lambda: Certificate.from_x509(certificate)) is Refusal.UNFIT
 
 
+@pytest.mark.parametrize("serial", [0, -1, -128])
+def test_a_serial_number_that_is_not_positive_is_refused_without_a_warning(serial):
+    """RFC 5280, 4.1.2.2. Warnings are errors here; no library of ours makes such a certificate."""
+    der = pki.make_leaf(None, serial=0x55).der
+    version = b"\xa0\x03\x02\x01\x02"
+    assert der.count(version + b"\x02\x01\x55") == 1
+    der = der.replace(version + b"\x02\x01\x55", version + b"\x02\x01" + serial.to_bytes(1, "big", signed=True))
+    pem = b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(der) + b"-----END CERTIFICATE-----\n"
+
+    assert refusal(lambda: Certificate.from_der(der)) is Refusal.UNFIT
+    assert refusal(lambda: Certificate.from_pem(pem)) is Refusal.UNFIT
+    with pytest.raises(CertificateRefused, match="serial number is not positive"):
+        load_certificates(pem)
+
+
+@pytest.mark.parametrize("serial", [1, 0x7F, 0x80, 1 << 158])
+def test_a_positive_serial_number_is_read(serial):
+    assert of(pki.make_leaf(None, serial=serial)).serial_number == serial
+
+
 def test_the_signature_of_an_anchor_is_not_asked_for():
     """A SHA-1 signed root is trusted because it is configured, not because of its signature on itself."""
     cert = x509.load_pem_x509_certificate((pki.KEYS / "sha1-root.crt.pem").read_bytes())
