@@ -143,10 +143,13 @@ def _certificates(path: Path, password: str | None) -> list["Certificate"]:
     try:
         return load_certificates(data)
     except XmlSecurityError as error:
+        found = error
+    if not _is_pem(data):
         try:
             return list(load_key_pairs(data, password)[0].chain)
-        except XmlSecurityError:
-            raise UsageError(f"{path}: {error.what}", fix="Give certificates as PEM, DER or PKCS#12.") from None
+        except XmlSecurityError as error:
+            found = error
+    raise UsageError(f"{path}: {found.what}", fix="Give certificates as PEM, DER or PKCS#12, with its --password.")
 
 
 def _is_pem(data: bytes) -> bool:

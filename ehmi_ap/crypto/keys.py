@@ -159,7 +159,8 @@ def load_key_pairs(data: bytes, password: str | None = None) -> list[KeyPair]:
     PEM files may simply be joined: key, certificate, CA certificates in any order.
 
     Raises:
-        MalformedSecurity: neither PEM nor PKCS#12, a wrong or missing password, or a key without its certificate.
+        MalformedSecurity: neither PEM nor PKCS#12, a wrong or missing password, a kind of key that is not supported
+            (X25519 only as PEM), or a key without its certificate.
         CertificateRefused: as Certificate.from_der.
     """
     if _BEGIN not in data:
@@ -194,7 +195,11 @@ def _chain(leaf: Certificate, certificates: Sequence[Certificate]) -> tuple[Cert
 def _from_pkcs12(data: bytes, password: str | None) -> KeyPair:
     try:
         store = pkcs12.load_pkcs12(data, None if password is None else password.encode())
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except TypeError:  # it was opened, and holds an X25519 key, for one
+        raise MalformedSecurity("a kind of private key that is not supported in PKCS#12; give it as PEM") from None
+    except UnsupportedAlgorithm:
+        raise MalformedSecurity("PKCS#12 with an algorithm that is not supported; give the key as PEM") from None
+    except ValueError:
         raise MalformedSecurity("neither PEM nor PKCS#12, or the password is wrong") from None
     if not isinstance(store.key, _KEY_TYPES) or store.cert is None:
         raise MalformedSecurity("no private key with its certificate in the PKCS#12 file")

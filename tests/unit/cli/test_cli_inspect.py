@@ -121,6 +121,17 @@ def test_payloads_are_extracted_as_they_would_be_delivered(
     assert run(capsys, capture, *argv[:2], "--password", "wrong")[0] == 64
 
 
+@pytest.mark.parametrize("option", ["--key", "--cert"])
+def test_a_key_that_pkcs12_cannot_give_is_not_told_as_a_wrong_password(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "capture").write_bytes(b"nothing")
+    file = Path(__file__).parents[2] / "vectors" / "data" / "wss4j" / "keys" / "x25519-receiver.p12"
+    code, _, said = run(capsys, tmp_path / "capture", option, file, "--password", "test")
+    assert code == 64
+    assert "not supported in PKCS#12; give it as PEM" in said
+
+
 def test_canonical_bytes_of_a_reference_on_request(recordings: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     """Exactly the bytes whose digest is in the Reference; with or without the #."""
     capture = str(recordings / "domibus" / "bst-2payloads.response")

@@ -1,5 +1,7 @@
 """Loading keys, and finding them by what a token says."""
 
+from pathlib import Path
+
 import pki
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -8,6 +10,7 @@ from ehmi_ap.crypto.certificate import Certificate
 from ehmi_ap.crypto.keys import KeyPair, Keys, Trust, load_certificates, load_key_pairs, load_private_key
 from ehmi_ap.errors import MalformedSecurity, TokenNotFound
 
+VECTORS = Path(__file__).parents[2] / "vectors" / "data"
 ENCODING, FORMAT = serialization.Encoding, serialization.PrivateFormat
 
 
@@ -84,6 +87,15 @@ def test_what_holds_no_usable_key_is_refused(test_pki):
     for data in (b"", b"x", sender.pem, encrypted(sender.key), sender.key_pem.replace(b"M", b"N")):
         with pytest.raises(MalformedSecurity):
             load_private_key(data)
+
+
+@pytest.mark.parametrize("password", ["test", "wrong"])
+def test_an_x25519_key_is_taken_as_pem_only(password):
+    """What cryptography cannot read is not told as a wrong password."""
+    data = (VECTORS / "wss4j" / "keys" / "x25519-receiver.p12").read_bytes()
+    expected = "not supported in PKCS#12; give it as PEM" if password == "test" else "the password is wrong"
+    with pytest.raises(MalformedSecurity, match=expected):
+        load_key_pairs(data, password)
 
 
 def test_certificates_are_read_from_pem_and_der(test_pki):
