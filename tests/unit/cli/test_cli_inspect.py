@@ -123,10 +123,10 @@ def test_payloads_are_extracted_as_they_would_be_delivered(
 
 @pytest.mark.parametrize("option", ["--key", "--cert"])
 def test_a_key_that_pkcs12_cannot_give_is_not_told_as_a_wrong_password(
-    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    option: str, recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "capture").write_bytes(b"nothing")
-    file = Path(__file__).parents[2] / "vectors" / "data" / "wss4j" / "keys" / "x25519-receiver.p12"
+    file = recordings / "wss4j" / "keys" / "x25519-receiver.p12"
     code, _, said = run(capsys, tmp_path / "capture", option, file, "--password", "test")
     assert code == 64
     assert "not supported in PKCS#12; give it as PEM" in said
