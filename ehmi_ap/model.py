@@ -257,7 +257,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unsettled:
-    """No usable answer: nothing (0301), a receipt that proves nothing (0302), no connection (0005)."""
+    """No usable answer: nothing (0301), a receipt that proves nothing (0302), no connection (0005); or we sent none."""
 
     code: str
     reason: str
