@@ -31,7 +31,7 @@ class Job:
     attempts: int
     first_at: datetime  # when it was accepted, received or last re-opened by an operator
     signed: Signed | None = None  # outbound: what an earlier attempt signed
-    lost_code: str | None = None  # outbound: the EBMS code of the last unsettled attempt
+    lost_code: str | None = None  # outbound: Unsettled.code of the last attempt that missed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +98,12 @@ class Query:
 class Blobs(Protocol):
     """Where bodies live while they are written and after they are stored."""
 
-    def spool(self, *, kept: bool = True) -> Spool:
-        """A new spool: in memory below a threshold, a file of the store above it; `kept`: it will be stored."""
+    def spool(self, *, kept: bool = True, read_soon: bool = True) -> Spool:
+        """A new spool: in memory below a threshold, a file of the store above it.
+
+        `kept`: it will be stored, so the disk may begin while it is written. `read_soon`: somebody is about to read it,
+        so it may stay in the system's page cache.
+        """
 
 
 class Store(Protocol):

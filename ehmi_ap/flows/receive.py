@@ -211,7 +211,7 @@ class _Spools:
         self._made: list[Spool] = []
 
     def new(self) -> Spool:
-        spool = self._world.blobs.spool()
+        spool = self._world.blobs.spool(read_soon=False)  # C4 fetches it later
         self._made.append(spool)
         return spool
 

@@ -18,7 +18,7 @@ import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -106,11 +106,12 @@ class FileBody:
 class _WriteBehind:
     """Lets the disk take a file while it is still growing, so that the fsync at its end has little to wait for.
 
-    What the disk has is let go of by the page cache: a large payload is read once or twice more, not soon, and would
-    only drive out what is read all the time (and fresh pages cost more than the disk does: tests/bench).
+    Unless it is read soon, what the disk has is let go of by the page cache: a large payload would only drive out what
+    is read all the time (and fresh pages cost more than the disk does: tests/bench).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, read_soon: bool) -> None:
+        self._sync_descriptor = partial(_sync_descriptor, drop=not read_soon)
         self._since = 0
         self._sync: Future[None] | None = None
 
@@ -121,7 +122,7 @@ class _WriteBehind:
             return
         self.end()
         self._since = 0
-        self._sync = _disk().submit(_sync_descriptor, os.dup(file.fileno()))
+        self._sync = _disk().submit(self._sync_descriptor, os.dup(file.fileno()))
 
     def end(self) -> None:
         """Wait for what is under way. Raises OSError: the system tells of a failed write only once."""
@@ -137,20 +138,20 @@ def _disk() -> ThreadPoolExecutor:
 _fdatasync: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)  # macOS has none
 
 
-def _sync_descriptor(descriptor: int) -> None:
+def _sync_descriptor(descriptor: int, *, drop: bool) -> None:
     try:
         _fdatasync(descriptor)
-        if hasattr(os, "posix_fadvise"):
+        if drop and hasattr(os, "posix_fadvise"):
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
     finally:
         os.close(descriptor)
 
 
 class FileSpool:
-    """A spool in memory up to `threshold` bytes, in a file of `folder` beyond; `kept`: it will be made durable."""
+    """A spool in memory up to `threshold` bytes, in a file of `folder` beyond; `kept`, `read_soon`: see ports.Blobs."""
 
-    def __init__(self, folder: Path, threshold: int, *, kept: bool = True) -> None:
-        self._behind = _WriteBehind() if kept else None
+    def __init__(self, folder: Path, threshold: int, *, kept: bool = True, read_soon: bool = True) -> None:
+        self._behind = _WriteBehind(read_soon=read_soon) if kept else None
         self._folder = folder
         self._threshold = threshold
         self._size = 0
@@ -216,8 +217,8 @@ class FileBlobs:
         except OSError as error:
             raise StoreError(f"the folder of stored payloads cannot be made: {error.strerror}") from error
 
-    def spool(self, *, kept: bool = True) -> Spool:
-        return FileSpool(self._spools, self._threshold, kept=kept)
+    def spool(self, *, kept: bool = True, read_soon: bool = True) -> Spool:
+        return FileSpool(self._spools, self._threshold, kept=kept, read_soon=read_soon)
 
     def check_space(self) -> None:
         """Raises StoreError when the disk is nearly full."""

@@ -22,7 +22,7 @@ from ehmi_ap.store.rules import CLAIM, FAILED, FINAL, HELD, backend_of, directio
 class MemoryBlobs:
     """`ports.Blobs` in memory, whatever the size."""
 
-    def spool(self, *, kept: bool = True) -> Spool:  # noqa: ARG002 (the port's)
+    def spool(self, *, kept: bool = True, read_soon: bool = True) -> Spool:  # noqa: ARG002 (the port's)
         return MemorySpool()
 
 
