@@ -169,7 +169,7 @@ async def test_g41_what_is_refused_leaves_no_payload_behind(net: Net, c2: Site, 
     made: list[CountedSpool] = []
 
     class Blobs:
-        def spool(self) -> Spool:
+        def spool(self, *, kept: bool = True, read_soon: bool = True) -> Spool:
             made.append(CountedSpool())
             return made[-1]
 
