@@ -402,12 +402,15 @@ async def test_a_client_certificate_is_shown_where_it_is_asked_for(tls: Folder, 
 async def test_a_peer_that_says_why_it_does_not_like_our_certificate(
     tls: Folder, version: str, ours: str | None, says: str
 ) -> None:
-    """OpenSSL's own server sends the alert of RFC 8446 6.2, in either version."""
+    """OpenSSL's own server sends the alert of RFC 8446 6.2, in either version.
+
+    Under 1.3 our request is on its way by then, so that the alert may get lost in the reset that answers it.
+    """
     server = server_context(certificate=tls.server, client_ca=tls.client_ca, versions=[version])
     options = {"certificate": getattr(tls, ours)} if ours else {}
     async with alerting_peer(server) as url, tls.web(**options) as peer_web:
         error = await failure(peer_web, url)
-    assert re.search(says, error.what)
+    assert re.search(says if version == "1.2" else f"{says}|broke", error.what)
     assert "client certificate" in error.fix
 
 
