@@ -175,8 +175,9 @@ class AccessPoint:
 
         Ends when the access point stops. The store keeps events, so one may go on after the last seq seen.
         """
+        clock = asyncio.get_running_loop().time
         while True:
-            heard = self._bell.listen()
+            heard, looked = self._bell.listen(), clock()
             try:
                 found = await self.store.events(after=after, message_id=message_id)
             except StoreError:
@@ -190,7 +191,7 @@ class AccessPoint:
                 return
             if not found:
                 await heard(SWEEP)
-                await asyncio.sleep(PACE)
+                await asyncio.sleep(max(looked + PACE - clock(), 0))
 
     async def resend(self, key: int) -> None:
         """Open a FAILED or UNDELIVERED message again. Raises NotFound, NotAllowed."""

@@ -71,7 +71,7 @@ def write_pair(
     `tls_settings` are more lines of [as4.tls].
     """
     now = datetime.now(UTC)
-    window = {"not_before": now - timedelta(days=1), "not_after": now + timedelta(days=30)}
+    window = {"not_before": now - timedelta(days=1), "not_after": now + timedelta(days=90)}
     authority = pki.make_ca("Pair CA", **window)
     ports = free_ports(4)
     sides = [
