@@ -64,14 +64,15 @@ def write_pair(
     settings: str = "",
     backends: Mapping[str, str] | None = None,
     tls_settings: str = "",
+    days: int = 90,
 ) -> tuple[Side, Side]:
     """Write `alpha` and `beta` below `folder`; `pmode` and `settings` are TOML appended to each side's files.
 
     `backends` maps a backend's name to the body of its table; a directory backend `files` when not given.
-    `tls_settings` are more lines of [as4.tls].
+    `tls_settings` are more lines of [as4.tls]; certificates are valid for `days` days.
     """
     now = datetime.now(UTC)
-    window = {"not_before": now - timedelta(days=1), "not_after": now + timedelta(days=90)}
+    window = {"not_before": now - timedelta(days=1), "not_after": now + timedelta(days=days)}
     authority = pki.make_ca("Pair CA", **window)
     ports = free_ports(4)
     sides = [

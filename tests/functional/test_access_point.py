@@ -264,7 +264,7 @@ async def test_certificates_that_end_are_warned_of_at_start_and_daily(
     listening_in = Warnings()
     logger = logging.getLogger("ehmi_ap.access_point")
     logger.addHandler(listening_in)
-    alpha, _ = write_pair(tmp_path, backends={"unused": 'kind = "memory"\n'})
+    alpha, _ = write_pair(tmp_path, backends={"unused": 'kind = "memory"\n'}, days=30)
     try:
         async with AccessPoint(Config.load(alpha.config)) as ap, asyncio.timeout(10):
             at_start = ap.agreements.warnings
