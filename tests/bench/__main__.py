@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 MEASURED, PEER = 0, 1
 IN_FLIGHT = 32
 BULK = {"10 MB": 10_000_000, "100 MB": 100_000_000, "1 GiB": 1 << 30}
-SETTINGS = "[log]\nlevel = 'error'\n[workers]\nsend = 64\n"
+SETTINGS = "[log]\nlevel = 'error'\n[workers]\nsend = 128\n"
 REST = {"inbox": "kind = 'rest'\ntoken = { file = 'keys/inbox.token' }\n"}
 
 
@@ -111,11 +111,11 @@ def send(folder: Path, *, count: int) -> dict[str, float]:
 
 
 def both(folder: Path, *, tls: bool, count: int) -> dict[str, float]:
-    """Two of ours, one core each: one in flight for the latency, sixteen for the rate."""
+    """Two of ours, one core each: one in flight for the latency, many for the rate."""
     alpha, beta = pair.write_pair(folder, tls=tls, settings=SETTINGS, backends=REST)
     with running(beta.port, "tests.bench.daemon", PEER, beta.config):
         latency = call("tests.bench.sender", "latency", MEASURED, alpha.config, 200)
-        result = call("tests.bench.sender", "messages", MEASURED, alpha.config, count, IN_FLIGHT)
+        result = call("tests.bench.sender", "messages", MEASURED, alpha.config, count, 2 * IN_FLIGHT)
     return {"p50_ms": latency["p50_ms"], "per_s": count / result["seconds"]}
 
 
