@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ehmi_ap.body import Body, read_all
+from ehmi_ap.model import Wire
 from ehmi_ap.store.blobs import FileBlobs, FileBody
 from ehmi_ap.store.codec import Place
 
@@ -62,3 +63,10 @@ def _place(bodies: Sequence[Body], blobs: FileBlobs) -> Layout:
         blobs.release(files)
         raise
     return Layout(inline[0] if len(inline) == 1 else b"".join(inline), tuple(places), tuple(files))
+
+
+async def wire_row(wire: Wire) -> tuple[int, str, bytes]:
+    """A receipt as it stands in its row: status, content type and bytes."""
+    body = wire.body
+    data = read_all(body) if body.resident else await asyncio.to_thread(read_all, body)
+    return (wire.status, wire.content_type, data)

@@ -9,6 +9,8 @@ import os
 import sys
 from pathlib import Path
 
+from ehmi_ap.errors import StoreError
+
 if sys.platform != "win32":
     import fcntl
 
@@ -20,6 +22,14 @@ class Presence:
         """Raises OSError."""
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self.alone = self._exclusively()
+
+    @classmethod
+    def beside(cls, database: Path) -> "Presence":
+        """With the lock file beside a database. Raises StoreError."""
+        try:
+            return cls(database.with_name(database.name + ".lock"))
+        except OSError as error:
+            raise StoreError(f"the lock file of the store cannot be opened: {error.strerror}") from error
 
     def _exclusively(self) -> bool:
         if sys.platform == "win32":

@@ -6,14 +6,14 @@ are durable files before it begins (layout.py). Reads run beside it (readers.py)
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ehmi_ap.body import Body, MemoryBody, read_all
-from ehmi_ap.errors import StoreError, SubmissionConflict
+from ehmi_ap.body import Body, MemoryBody
+from ehmi_ap.errors import SubmissionConflict
 from ehmi_ap.lifecycle import Happening, State
 from ehmi_ap.model import DeliveryEvent, Direction, MessageId, Signed, UserMessage, Wire
 from ehmi_ap.ports import Job, Kept, Query, Sent, Stored
@@ -21,14 +21,13 @@ from ehmi_ap.store import codec
 from ehmi_ap.store.blobs import FileBlobs
 from ehmi_ap.store.codec import Place, micros, moment
 from ehmi_ap.store.database import connect_reader, connect_writer, make
-from ehmi_ap.store.layout import Layout, lay_out
+from ehmi_ap.store.layout import Layout, lay_out, wire_row
 from ehmi_ap.store.presence import Presence
+from ehmi_ap.store.purging import Purger, remove_files
 from ehmi_ap.store.readers import InlineBody, Readers
 from ehmi_ap.store.rules import HELD, direction_of
 from ehmi_ap.store.statements import (
-    FAILED_STATES,
     FILTERS,
-    FINAL_STATES,
     SQL,
     Step,
     apply,
@@ -40,15 +39,9 @@ from ehmi_ap.store.statements import (
     insert_message,
     insert_signed,
     message_row,
-    overwriting,
-    purge_message,
-    purge_payloads,
     wire,
 )
 from ehmi_ap.store.writer import Writer
-
-PURGE_BATCH = 200
-"""Messages purged in one transaction, so that those who wait for the writer do not notice."""
 
 
 class SqliteStore:
@@ -57,8 +50,9 @@ class SqliteStore:
     def __init__(self, path: Path, blobs: FileBlobs) -> None:
         self._blobs = blobs
         self._writer = Writer(partial(connect_writer, path))
-        self._presence = _present(path)
+        self._presence = Presence.beside(path)
         self._readers = Readers(partial(connect_reader, path))
+        self._purger = Purger(self._writer, self._readers, blobs)
 
     @classmethod
     async def open(cls, path: Path, blobs: FileBlobs) -> "SqliteStore":
@@ -132,7 +126,7 @@ class SqliteStore:
         layout = await lay_out([payload.body for payload in message.payloads], self._blobs)
         row = message_row(message, Direction.INBOUND, state, pmode, backend, fingerprint, events, fetched=fetched)
         header = codec.encode_message(message, layout.places)
-        answer = await _wire_row(reply)
+        answer = await wire_row(reply)
         kept = Kept(reply=reply)
 
         def work(connection: sqlite3.Connection) -> Kept:
@@ -192,7 +186,7 @@ class SqliteStore:
             raise ValueError("messages are claimed with claim()")
         again = micros(due or now) if happening is Happening.MISSED else None
         step = Step(happening, micros(now), again, code, detail, attempt)
-        answer = await _wire_row(receipt) if receipt else None
+        answer = await wire_row(receipt) if receipt else None
 
         def work(connection: sqlite3.Connection) -> list[str] | None:
             backend = apply(connection, key, step)
@@ -204,7 +198,7 @@ class SqliteStore:
             return drop_signed(connection, key) if happening is Happening.SETTLED else []
 
         unwanted = await self._writer.run(work)
-        await self._remove(unwanted or [])
+        await remove_files(self._blobs, unwanted or [])
         return unwanted is not None
 
     async def record(self, events: Sequence[DeliveryEvent]) -> None:
@@ -267,24 +261,11 @@ class SqliteStore:
         messages_before: datetime,
         failed_payloads_before: datetime | None = None,
     ) -> int:
-        due = [
-            ("old_messages", FINAL_STATES, messages_before, purge_message),
-            ("old_payloads", FINAL_STATES, payloads_before, purge_payloads),
-        ]
-        if failed_payloads_before is not None:
-            both = min(messages_before, failed_payloads_before)
-            due.append(("old_messages", FAILED_STATES, both, purge_message))
-            due.append(("old_payloads", FAILED_STATES, failed_payloads_before, purge_payloads))
-        touched = 0
-        for query, states, before, purge_one in due:
-            rows = await self._fetch(query, (states, micros(before)))
-            for start in range(0, len(rows), PURGE_BATCH):
-                batch = [row[0] for row in rows[start : start + PURGE_BATCH]]
-                touched += await self._purge(batch, purge_one)
-        strays = await self._fetch("stray_events", (micros(messages_before),))
-        for start in range(0, len(strays), PURGE_BATCH):
-            await self._execute_many("delete_event", strays[start : start + PURGE_BATCH])
-        return touched
+        return await self._purger.purge(
+            payloads_before=payloads_before,
+            messages_before=messages_before,
+            failed_payloads_before=failed_payloads_before,
+        )
 
     async def counts(self) -> Mapping[tuple[Direction, State], int]:
         rows = [(codec.STATE[state], number) for state, number in await self._fetch("counts", ())]
@@ -322,20 +303,6 @@ class SqliteStore:
         sql = SQL["stored"].format(where=where, order=order)
         rows = await self._readers.run(lambda c: c.execute(sql, {**values, "limit": limit}).fetchall())
         return [self._stored_row(*row) for row in rows]
-
-    async def _purge(self, keys: list[int], purge_one: Callable[[sqlite3.Connection, int], list[str] | None]) -> int:
-        def work(connection: sqlite3.Connection) -> list[list[str]]:
-            with overwriting(connection):
-                return [names for key in keys if (names := purge_one(connection, key)) is not None]
-
-        purged = await self._writer.run(work, long=True)
-        await self._remove([name for names in purged for name in names])
-        return len(purged)
-
-    async def _remove(self, names: Sequence[str]) -> None:
-        """After the commit that took away their rows; after a crash in between, the sweep does it."""
-        if names:
-            await asyncio.to_thread(self._blobs.remove, names)
 
     def _release_unless(self, stored: object, layout: Layout, result: object) -> None:
         """Let go of the files of a layout whose transaction failed or found its message there already."""
@@ -428,16 +395,3 @@ class SqliteStore:
             last_code=code,
             last_detail=detail,
         )
-
-
-async def _wire_row(wire: Wire) -> tuple[int, str, bytes]:
-    body = wire.body
-    data = read_all(body) if body.resident else await asyncio.to_thread(read_all, body)
-    return (wire.status, wire.content_type, data)
-
-
-def _present(path: Path) -> Presence:
-    try:
-        return Presence(path.with_name(path.name + ".lock"))
-    except OSError as error:
-        raise StoreError(f"the lock file of the store cannot be opened: {error.strerror}") from error
