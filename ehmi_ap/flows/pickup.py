@@ -24,7 +24,10 @@ log = logging.getLogger(__name__)
 SWEEP = 5.0
 """Seconds between looks at the store without any reason: another process may have stored something."""
 IDLE = 0.05
-"""Seconds without news before the store is asked when the next message is due; under load nobody needs to know."""
+"""Seconds without news before the store is asked when the next message is due."""
+OVERDUE = 1.0
+"""Seconds after which the store is asked for what is due though there was no such lull: those who come with a slot of
+their own make news all the time, and what waits for another try must not wait until they stop."""
 SHORTEST_WAIT = 0.02
 """Seconds to wait at least when something is due but could not be claimed: another process has it."""
 
@@ -60,6 +63,7 @@ class Pickup:
         self._reserved = 0
         self._news = asyncio.Event()
         self._drained: frozenset[str] | None = None  # nothing is due but for these lanes; None: there may be
+        self._asked_at = 0.0  # when the store was asked for what is due, by the clock of the loop
         self._stopping = self._cut_off = False
         self._ended_all = asyncio.Event()
         self._ended_all.set()
@@ -96,12 +100,16 @@ class Pickup:
 
     def start(self, job: Job) -> None:
         """Work on a job whose slot was reserved; when we stop meanwhile, it waits for its lease."""
-        self.give_back(self._lane(job))
+        self._vacate(self._lane(job))
         if not self._stopping:
             self._start(job)
 
     def give_back(self, lane: str) -> None:
-        """The slot is not needed after all."""
+        """The slot is not needed after all; others of its lane may have been passed over meanwhile."""
+        self._vacate(lane)
+        self._news.set()
+
+    def _vacate(self, lane: str) -> None:
         self._reserved -= 1
         self._leave(lane)
 
@@ -142,9 +150,11 @@ class Pickup:
 
     async def _claim(self) -> bool:
         """Start some jobs, no more than fit into any lane. Whether there may be more that could start now."""
-        room, full = self._room(), self._full()
-        if not room or (self._drained is not None and self._drained <= full):
+        room, full, now = self._room(), self._full(), asyncio.get_running_loop().time()
+        drained = self._drained is not None and self._drained <= full and now - self._asked_at < OVERDUE
+        if not room or drained:
             return False
+        self._asked_at = now
         self._drained = full  # before the store is asked: whoever wakes us meanwhile may know better
         jobs = await self._world.store.claim(
             self._direction, now=self._world.now(), lease=self._lease, limit=room, pass_over=full

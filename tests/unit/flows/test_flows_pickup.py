@@ -1,7 +1,7 @@
 """Claiming what is due: at once, several at a time, and fair to all partners."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
@@ -299,3 +299,53 @@ async def test_what_a_slot_was_reserved_for_is_sent_without_a_claim(new_id: NewI
         await gate.let("them")
     stored = await to.store.find(Query())
     assert [each.state for each in stored] == [State.ACKNOWLEDGED] * 2
+
+
+async def test_what_is_due_is_taken_up_under_steady_load_too(new_id: NewId, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those who come with a slot of their own wake nobody; what waits for another try must not wait for a lull."""
+    monkeypatch.setattr("ehmi_ap.flows.pickup.OVERDUE", 0.1)
+    to = world(new_id)
+    again = asyncio.Event()
+
+    async def work(job: Job, to: World) -> bool:
+        if job.pmode == "steady":
+            return await settle(job, to)
+        if job.attempts == 1:
+            due = to.now() + timedelta(seconds=0.05)
+            return not await to.store.settle(job.key, Happening.MISSED, now=to.now(), due=due)
+        again.set()
+        return await settle(job, to)
+
+    await accept(to, "late")
+    async with running(work, to) as pickup:
+        number = 0
+        while not again.is_set():
+            number += 1
+            if pickup.reserve("steady"):
+                pickup.start(await brought(to, str(number), "steady", pickup.lease))
+            await asyncio.sleep(0)
+
+
+async def test_a_slot_that_is_given_back_is_used_at_once(new_id: NewId) -> None:
+    """Also where others of its lane were passed over meanwhile: nobody else would say that there is room again."""
+    to = world(new_id)
+    gate = Gate()
+    async with running(gate.work, to, workers=2) as pickup:
+        while not pickup.reserve("them"):
+            await asyncio.sleep(0)
+        asked = asyncio.Event()
+        next_due = to.store.next_due
+
+        async def noting(direction: Direction, *, pass_over: Collection[str] = ()) -> datetime | None:
+            asked.set()
+            return await next_due(direction, pass_over=pass_over)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(to.store, "next_due", noting)
+            await accept(to, "waits", pmode="them")
+            pickup.wake()
+            await asked.wait()
+        pickup.give_back("them")
+        async with asyncio.timeout(2):
+            await gate.until(them=1)
+        await gate.let("them")
