@@ -25,7 +25,8 @@ _LIMITS = XmlLimits(
     attributes_per_element=256,
 )
 _XML = re.compile(r"(text/xml|application/xml|(application|image)/.*\+xml)", re.IGNORECASE)
-_DECLARED = re.compile(rb"""<\?xml[^>]{1,100}encoding[ \t]*=[ \t]*["'](?P<name>[A-Za-z0-9._-]{1,40})["']""")
+_DECLARATION = re.compile(rb"<\?xml\s[^>]*\?>")
+_DECLARED = re.compile(rb"""\sencoding\s*=\s*["'](?P<name>[A-Za-z0-9._-]{1,40})["']""")
 _ENCODINGS = ("utf-16", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252")
 _TEXT = re.compile(r"text/", re.IGNORECASE)
 
@@ -96,8 +97,9 @@ def _utf8(data: bytes) -> bytes:
     """The document in UTF-8, from UTF-16 or from the encoding its declaration names (XML 1.0 appendix F)."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encoding = "utf-16"
-    else:
-        declared = _DECLARED.match(data)
+    else:  # however it is laid out: the declaration is in no digest, and C4 must not read another text than we did
+        declaration = _DECLARATION.match(data)
+        declared = _DECLARED.search(declaration[0]) if declaration else None
         encoding = declared["name"].decode().lower() if declared else "utf-8"
     if encoding == "utf-8":
         return data

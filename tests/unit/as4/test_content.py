@@ -50,6 +50,8 @@ def test_which_types_are_xml(media_type: str, xml: bool) -> None:
         ("<?xml version='1.0' encoding='UTF-16'?><a>é</a>".encode("utf-16"), "<a>é</a>".encode()),
         ("<?xml version='1.0' encoding='ISO-8859-1'?><a>é</a>".encode("latin-1"), "<a>é</a>".encode()),
         ('<?xml version="1.0" encoding="utf-8"?><a>é</a>'.encode(), "<a>é</a>".encode()),
+        ("<?xml version='1.0' encoding\n= \r\n'ISO-8859-1' ?><a>é</a>".encode("latin-1"), "<a>é</a>".encode()),
+        (b"<?xml version='1.0'" + b" " * 500 + b"encoding='ISO-8859-1'?><a>\xe9</a>", "<a>é</a>".encode()),
     ],
 )
 def test_xml_is_canonicalised(data: bytes, canonical: bytes) -> None:
@@ -66,6 +68,8 @@ def test_xml_is_canonicalised(data: bytes, canonical: bytes) -> None:
         b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>',
         b"<?xml version='1.0' encoding='EBCDIC-CP-DK'?><a/>",
         b"<?xml version='1.0' encoding='us-ascii'?><a>\xff</a>",
+        b"<?xml version='1.0' encoding\n=\n'UTF-7'?><a>+ADw-b/+AD4-</a>",  # another text for whoever reads UTF-7
+        b"<?xml version='1.0'" + b" " * 500 + b"encoding='UTF-7'?><a>+ADw-b/+AD4-</a>",
         b"\xff\xfe\x00",
     ],
 )
