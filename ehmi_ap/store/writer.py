@@ -153,7 +153,8 @@ class Writer:
                 self._next = self._loop.call_later(pause, self._turn)
                 return False
             self._busy_since = None
-            self._fail(group, error)
+            _fail(group, error)
+            self._arrange()
             return False
         self._busy_since = None
         return True
@@ -192,16 +193,10 @@ class Writer:
         group, self._group, self._ending = self._group, [], None
         if error is not None:
             _roll_back(self._connection)
-            self._fail(group, error)
+            _fail(group, error)
             return
         for request in group:
             _end(request)
-
-    def _fail(self, group: list[_Request], error: BaseException) -> None:
-        for request in group:
-            request.error = store_error(error)
-            _end(request)
-        self._arrange()
 
     def _whole(self, group: list[_Request]) -> None:
         """In the thread: a whole transaction, waiting for other processes as long as it takes."""
@@ -214,16 +209,22 @@ class Writer:
                 if not _is_busy(error) or time.monotonic() > deadline:
                     raise
             time.sleep(LONGEST_PAUSE)
-        for request in group:
-            if _run_all(self._connection, [request]):
-                continue
-            _roll_back(self._connection)
-            if len(group) > 1:
-                for other in group:
-                    other.error = None
-                    self._whole([other])
+        if _run_all(self._connection, group):
+            self._connection.execute("COMMIT")
             return
-        self._connection.execute("COMMIT")
+        _roll_back(self._connection)
+        if len(group) > 1:
+            for request in group:
+                self._by_itself(request)
+
+    def _by_itself(self, request: _Request) -> None:
+        """In the thread: again, in a transaction of its own, whose failure is nobody else's."""
+        request.error = None
+        try:
+            self._whole([request])
+        except sqlite3.Error as error:
+            _roll_back(self._connection)
+            request.error = store_error(error)
 
 
 def _commit(connection: sqlite3.Connection) -> None:
@@ -255,6 +256,13 @@ def _end(request: _Request, *, failed: bool = False) -> None:
         request.future.set_result(request.result)
     else:
         request.future.set_exception(request.error)
+
+
+def _fail(group: list[_Request], error: BaseException) -> None:
+    """Tell all of a group that its transaction failed."""
+    for request in group:
+        request.error = store_error(error)
+        _end(request)
 
 
 def store_error(error: BaseException) -> BaseException:

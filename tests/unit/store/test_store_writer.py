@@ -210,3 +210,57 @@ def test_a_loop_that_is_gone_does_not_stop_the_writer(tmp_path: Path) -> None:
     bench.writer.close()
     assert bench.stored() == [1, 2]
     bench.numbers.close()
+
+
+async def test_closing_tells_each_how_it_went(bench: Bench) -> None:
+    """What was committed before another's commit failed is not said to have failed: its files would be deleted."""
+    await bench.shut()
+    ends: dict[int, object] = {}
+    waiting = [bench.insert(number, lambda result, n=number: ends.update({n: result})) for number in (1, -2, 3, 4)]
+    bench.disk.broken, bench.disk.passes = "COMMIT", 2  # the gate's own and that of 1
+    bench.gate.set()
+    bench.writer.close()
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(result) for result in results] == [int, ValueError, StoreError, StoreError]
+    assert ends == {1: 1, -2: None, 3: None, 4: None}
+    assert bench.stored() == [1]
+
+
+def test_closing_after_a_loop_that_is_gone_and_a_commit_that_failed(tmp_path: Path) -> None:
+    """There is nobody to tell, and no loop to go on in."""
+    bench = Bench(tmp_path / "n.db")
+    ends: list[object] = []
+
+    async def leave() -> None:
+        await bench.shut()
+        bench.insert(1, ends.append)
+
+    asyncio.run(leave())
+    bench.disk.broken = "COMMIT"
+    bench.gate.set()
+    bench.writer.close()
+    assert ends == [None]
+    assert bench.stored() == []
+    bench.numbers.close()
+
+
+def test_another_loop_is_served_after_a_commit_that_failed(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "n.db")
+
+    async def leave() -> None:
+        await bench.shut()
+        bench.insert(1)
+
+    async def stay() -> int:
+        with pytest.raises(StoreError, match="disk I/O error"):
+            await bench.insert(2)
+        bench.disk.broken, bench.disk.passes = "", 0
+        return await bench.insert(3)
+
+    asyncio.run(leave())
+    bench.disk.broken = "COMMIT"
+    bench.gate.set()
+    assert asyncio.run(stay()) == 3
+    bench.writer.close()
+    assert bench.stored() == [3]
+    bench.numbers.close()
