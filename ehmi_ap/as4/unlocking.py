@@ -17,6 +17,7 @@ from ehmi_ap.as4.parts import Encryption, Lock, encrypted_parts, linked_keys, re
 from ehmi_ap.as4.soap import Envelope
 from ehmi_ap.as4.tokens import Direct, read_binary, read_reference
 from ehmi_ap.as4.verify import binary_tokens, known_certificates
+from ehmi_ap.crypto.algorithms import RSA_OAEP, RSA_OAEP_MGF1P
 from ehmi_ap.crypto.certs import Certificate
 from ehmi_ap.crypto.keys import PrivateKey, Trust
 from ehmi_ap.crypto.xenc import ParsedEncryptedData, ParsedEncryptedKey, unwrap
@@ -151,8 +152,11 @@ def _names_one_of(
 
 
 def _algorithms(encryption: Encryption) -> list[str]:
-    """The URIs of key transport, its digest and mask generation, and of the ciphers; each once."""
-    uris = [uri for key in encryption.keys for uri in (key.transport.uri, key.transport.digest, key.transport.mgf)]
+    """The URIs of key transport, its digest and mask generation (RSA-OAEP only), and of the ciphers; each once."""
+    uris: list[str] = []
+    for transport in (key.transport for key in encryption.keys):
+        oaep = transport.uri in (RSA_OAEP, RSA_OAEP_MGF1P)
+        uris += (transport.uri, transport.digest, transport.mgf) if oaep else (transport.uri,)
     return list(dict.fromkeys([*uris, *(data.cipher for data in encryption.data)]))
 
 

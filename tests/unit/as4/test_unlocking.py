@@ -83,3 +83,20 @@ def test_algorithms_that_are_never_computed_are_named(old: str, new: str) -> Non
     assert new in findings.encryption.algorithms
     assert any(new in problem.what for problem in findings.problems)
     assert findings.verdict == "undecided"
+
+
+def test_only_algorithms_that_are_in_the_message_are_listed() -> None:
+    """The defaults of RSA-OAEP (XML Encryption 1.1, 5.5.2) mean nothing for another key transport (as4-wire 4.2)."""
+    new = "http://www.w3.org/2001/04/xmlenc#kw-aes128"
+
+    def with_key_wrap(xml: str) -> str:
+        return re.sub(
+            r'<xenc:EncryptionMethod Algorithm="[^"]*rsa-oaep">.*?</xenc:EncryptionMethod>', _method(new), xml
+        )
+
+    findings = inspect(_crafted(with_key_wrap), keys=[beta().key], at=pki.NOW)
+    assert findings.encryption.algorithms == (new, "http://www.w3.org/2009/xmlenc11#aes128-gcm")
+
+
+def _method(uri: str) -> str:
+    return f'<xenc:EncryptionMethod Algorithm="{uri}"/>'
