@@ -182,7 +182,10 @@ class _Inspection:
             complete=self._complete,
             notes=self._notes,
         )
-        signed, signer = judgement.judge(signature)
+        signed, signers = judgement.judge(signature)
+        trusted = judge_signer(signers, certificates=certificates, anchors=trust, at=self._at, notes=self._notes)
+        if trusted.chain:
+            signed = replace(signed, signer=trusted.chain[0])
         if not signed.present and (not messages or any(each.kind in _UNSIGNED_IS_WRONG for each in messages)):
             self._notes.add("EBMS:0103", "the message is not signed")
         self._compare_receipts(header, request)
@@ -192,7 +195,7 @@ class _Inspection:
             messages=messages,
             signature=signed,
             encryption=encryption,
-            trust=judge_signer(signer, certificates=certificates, anchors=trust, at=self._at, notes=self._notes),
+            trust=trusted,
             payloads=payloads,
             problems=self._notes.problems,
         )

@@ -103,22 +103,22 @@ class Judgement:
         self._complete = complete
         self._notes = notes
 
-    def judge(self, signature: ParsedSignature | None) -> tuple[SignatureFinding, Signer | None]:
-        """Steps 6 and 7."""
+    def judge(self, signature: ParsedSignature | None) -> tuple[SignatureFinding, tuple[Signer, ...]]:
+        """Steps 6 and 7; and those who may be the signer, which are several only for certificates of one key."""
         if signature is None:
-            return SignatureFinding(present=has_signature(self._envelope)), None
+            return SignatureFinding(present=has_signature(self._envelope)), ()
         references = tuple(self._reference(reference) for reference in signature.references)
         signers = self._signers(signature)
-        value, signer = self._value(signature, signers)
+        value, fitting = self._value(signature, signers)
         self._coverage(signature, signers)
         finding = SignatureFinding(
             present=True,
             algorithm=signature.algorithm,
             value=value,
-            signer=signer.certificate if signer else None,
+            signer=fitting[0].certificate if fitting else None,
             references=references,
         )
-        return finding, signer
+        return finding, fitting
 
     def _reference(self, reference: ParsedReference) -> ReferenceFinding:
         finding = ReferenceFinding(uri=reference.uri, digest="unchecked", expected=reference.digest)
@@ -169,19 +169,22 @@ class Judgement:
             reference = tokens.read_reference(signature.key_info)
         return reference is not None and not isinstance(reference, tokens.Direct)
 
-    def _value(self, signature: ParsedSignature, signers: Sequence[Signer]) -> tuple[ValueState, Signer | None]:
+    def _value(self, signature: ParsedSignature, signers: tuple[Signer, ...]) -> tuple[ValueState, tuple[Signer, ...]]:
+        fitting: list[Signer] = []
         for signer in signers:
             try:
                 dsig.check_value(signature, signer.certificate.public_key)
-                return "ok", signer
+                fitting.append(signer)
             except WrongSignature:
                 continue
             except NotAllowedAlgorithm:  # named by read_signature
-                return "unchecked", signer
+                return "unchecked", signers
+        if fitting:
+            return "ok", tuple(fitting)
         if not signers:
-            return "unchecked", None
+            return "unchecked", ()
         self._notes.add("EBMS:0101", "the signature value does not verify with the signer's certificate")
-        return "wrong", signers[0]
+        return "wrong", signers
 
     def _coverage(self, signature: ParsedSignature, signers: tuple[Signer, ...]) -> None:
         """Step 7. Where a part may be absent its coverage cannot be asked either."""
@@ -200,25 +203,32 @@ class Judgement:
 
 
 def judge_signer(
-    signer: Signer | None,
+    signers: Sequence[Signer],
     *,
     certificates: Sequence[Certificate],
     anchors: Sequence[Certificate] | None,
     at: datetime,
     notes: Notes,
 ) -> TrustFinding:
-    """Step 8 without a party: the path from the signer to the anchors, and whether it may sign at that time."""
-    if signer is None or anchors is None:
+    """Step 8 without a party: the path from the signer to the anchors, and whether it may sign at that time.
+
+    Of several signers the first that may sign counts, as in verify.check_signers; when none may, the first.
+    """
+    refused: tuple[CertificateRefused, TrustFinding] | None = None
+    for signer in signers if anchors is not None else ():
+        leaf = signer.certificate
+        chain: tuple[Certificate, ...] = (leaf,)
+        try:
+            chain = check_chain(leaf, intermediates=(*signer.others, *certificates), anchors=anchors or (), at=at)
+            check_fit(leaf, "sign", at)
+        except CertificateRefused as error:
+            refused = refused or (error, TrustFinding(verdict=_TRUST.get(error.reason, "untrusted"), chain=chain))
+        else:
+            return TrustFinding(verdict="trusted", chain=chain)
+    if refused is None:
         return TrustFinding()
-    leaf = signer.certificate
-    chain: tuple[Certificate, ...] = (leaf,)
-    try:
-        chain = check_chain(leaf, intermediates=(*signer.others, *certificates), anchors=anchors, at=at)
-        check_fit(leaf, "sign", at)
-    except CertificateRefused as error:
-        notes.error(error, code="EBMS:0101")
-        return TrustFinding(verdict=_TRUST.get(error.reason, "untrusted"), chain=chain)
-    return TrustFinding(verdict="trusted", chain=chain)
+    notes.error(refused[0], code="EBMS:0101")
+    return refused[1]
 
 
 def _is_off_profile(error: PeerError) -> bool:

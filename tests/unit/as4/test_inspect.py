@@ -6,7 +6,7 @@ Crafted messages and our own recordings with one thing changed; every unchanged 
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from sample_exchange import (
     message,
     payload,
     root,
+    security,
     sent,
     stranger,
     verified,
@@ -297,6 +298,20 @@ def test_trust(anchors: Callable[[], list[Any]], at: datetime, verdict: str) -> 
     assert findings.trust.verdict == verdict
     assert findings.verdict == ("valid" if verdict == "trusted" else "invalid")
     assert findings.signature.value == "ok"
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_a_renewed_certificate_of_one_key(newest_first: bool) -> None:
+    """A key identifier names both: the signer is the one that may sign, as for the daemon (as4-wire 3.5)."""
+    result = verified(sent(message(payload())).wire)
+    capture = _of(answered(replace(result, pmode=security(result.pmode, receipt_token="ski"))))
+    old = pki.make_leaf(issuing(), "beta", key="b", not_after=pki.NOW - timedelta(days=1))
+    given = [certificate(beta()), certificate(old)]
+    findings = _look(capture, trust=[certificate(issuing())], certificates=given if newest_first else given[::-1])
+    assert (findings.verdict, findings.trust.verdict) == ("valid", "trusted")
+    assert findings.signature.signer == findings.trust.chain[0] == certificate(beta())
+    expired = _look(capture, trust=[certificate(issuing())], certificates=[certificate(old)])
+    assert (expired.verdict, expired.trust.verdict) == ("invalid", "expired")
 
 
 @pytest.mark.parametrize(
