@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,15 @@ def add_config(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help=f"the configuration (default: $EHMI_AP_CONFIG, else {DEFAULT_CONFIG} in this folder)",
     )
+
+
+def moment(text: str) -> datetime:
+    """A time as an argument; in UTC where it names no zone."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time like 2026-11-23 or 2026-11-23T12:00:00Z") from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def add_message(parser: argparse.ArgumentParser) -> None:

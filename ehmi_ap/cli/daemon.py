@@ -42,6 +42,10 @@ def connect(args: argparse.Namespace, *, backend: str | None = None) -> "Client"
     from ehmi_ap.client import Client
 
     url = args.url or os.environ.get("EHMI_AP_URL")
+    if url is not None and not url.startswith(("http://", "https://")):
+        raise UsageError(f"{url} is not the URL of a daemon", fix="Write it as http://HOST:PORT or https://HOST:PORT.")
+    if args.ca is not None and not args.ca.exists():
+        raise UsageError(f"--ca: there is no {args.ca}")
     token = _given_token(args)
     if url is not None:
         return Client(url, token, verify=args.ca or True)
@@ -63,12 +67,19 @@ def load_config(path: Path) -> "Config":
 
 def _given_token(args: argparse.Namespace) -> str | None:
     if args.token_file is None:
-        return os.environ.get("EHMI_AP_TOKEN")
+        token, place = os.environ.get("EHMI_AP_TOKEN"), "$EHMI_AP_TOKEN"
+    else:
+        token, place = _first_line(args.token_file), str(args.token_file)
+    if token is not None and not (token.isascii() and token.isprintable()):
+        raise UsageError(f"{place} holds no token", fix="A token is one line of printable ASCII.")
+    return token
+
+
+def _first_line(path: Path) -> str:
     try:
-        text: str = args.token_file.read_text()
+        return path.read_text(encoding="utf-8", errors="replace").split("\n", 1)[0].strip()
     except OSError as error:
-        raise UsageError(f"cannot read {args.token_file}: {error.strerror}") from None
-    return text.split("\n", 1)[0].strip()
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
 
 
 def _internal_url(config: "Config") -> str:

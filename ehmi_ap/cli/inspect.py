@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from ehmi_ap.body import CHUNK
+from ehmi_ap.cli.arguments import moment
 from ehmi_ap.cli.output import Advance, Exit, UsageError, note, print_json, progress
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def add(subparsers: "Subparsers") -> None:
         "--trust", type=Path, action="append", metavar="T", help="CA to trust; without, nobody is judged"
     )
     parser.add_argument("--password", metavar="P", help="password of the keys and of PKCS#12 files")
-    parser.add_argument("--at", type=_time, metavar="TIME", help="judge certificates at this time (default: now)")
+    parser.add_argument("--at", type=moment, metavar="TIME", help="judge certificates at this time (default: now)")
     parser.add_argument(
         "--request", type=Path, metavar="FILE", help="the message this one answers; compares the receipt"
     )
@@ -73,7 +74,10 @@ def run(args: argparse.Namespace) -> int:
         request=_read(args.request) if args.request else None,
     )
     if args.extract is not None:
-        _extract(findings.payloads, args.extract)
+        try:
+            _extract(findings.payloads, args.extract)
+        except OSError as error:  # 1 would say that the message is invalid
+            raise UsageError(f"cannot write {error.filename or args.extract}: {error.strerror}") from None
     if args.canonical is not None:
         _print_canonical(findings, args.canonical)
     elif args.json:
@@ -83,14 +87,6 @@ def run(args: argparse.Namespace) -> int:
 
         print(tree(findings.to_json()), end="")
     return _EXIT[findings.verdict]
-
-
-def _time(text: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time like 2026-11-23 or 2026-11-23T12:00:00Z") from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _read(path: Path) -> bytes:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from ehmi_ap.cli.arguments import moment
 from ehmi_ap.cli.daemon import add_daemon, connect
 from ehmi_ap.cli.output import Exit, note, print_json
 
@@ -32,16 +33,18 @@ def add(subparsers: "Subparsers") -> None:
     parser.add_argument("--party", metavar="ID", help="PartyId of the partner")
     parser.add_argument("--participant", metavar="ID", help="original sender or final recipient")
     parser.add_argument("--conversation", metavar="ID", help="ConversationId")
-    parser.add_argument("--since", metavar="TIME", help="not before this time (2026-11-23 or 2026-11-23T12:00:00Z)")
+    parser.add_argument(
+        "--since", type=moment, metavar="TIME", help="not before this time (2026-11-23 or 2026-11-23T12:00:00Z)"
+    )
     parser.add_argument("--limit", type=_positive, default=50, metavar="N", help="at most N messages (default: 50)")
     add_daemon(parser)
     parser.set_defaults(run=run)
 
 
 def _positive(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise ValueError(text)
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1")
+    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -34,17 +34,23 @@ def run(args: argparse.Namespace) -> int:
 
     config = load_config(args.config)
     configure(config.log)
+    ours = f"{os.getpid()}\n"
 
     def ready(_: "Addresses") -> None:
         if args.pid_file is not None:
-            _write_whole(args.pid_file, f"{os.getpid()}\n")
+            _write_whole(args.pid_file, ours)
 
     try:
         run_server(config, ready=ready)
     finally:
-        if args.pid_file is not None:
+        # It may be another's: of the daemon whose port we could not have.
+        if args.pid_file is not None and _holds(args.pid_file, ours):
             args.pid_file.unlink(missing_ok=True)
     return Exit.OK
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_text() == text
 
 
 def _write_whole(path: Path, text: str) -> None:

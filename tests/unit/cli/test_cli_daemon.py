@@ -98,6 +98,18 @@ def test_a_limit_below_one_is_wrong_usage(capsys: pytest.CaptureFixture[str]) ->
 
 
 @pytest.mark.usefixtures("at_c2")
+def test_since_is_a_day_or_a_time(document: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "sbd.xml").write_bytes(document)
+    assert run(capsys, "send", "sbd.xml", "--message-id", "since@example")[0] == 0
+    for since, there in (("2026-01-01", True), ("2999-01-01", False), ("2999-01-01T12:00:00+02:00", False)):
+        code, out, _ = run(capsys, "list", "--since", since)
+        assert (code, "since@example" in out) == (0, there)
+    code, _, err = run(capsys, "list", "--since", "yesterday")
+    assert code == 64
+    assert "is not a time like" in err
+
+
+@pytest.mark.usefixtures("at_c2")
 def test_nothing_found_is_said_so(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = run(capsys, "list", "--state", "failed")
     assert (code, out, err) == (0, "", "no messages\n")
@@ -220,6 +232,31 @@ def test_a_token_may_be_in_a_file(
     code, _, err = run(capsys, "list", "--url", url, "--token-file", str(tmp_path / "none"))
     assert code == 64
     assert "cannot read" in err
+
+
+def test_a_token_that_can_be_none_is_wrong_usage(
+    net: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EHMI_AP_URL", net.c2.addresses.internal)
+    (tmp_path / "key.der").write_bytes(b"\x30\x82\xff\x00")
+    code, _, err = run(capsys, "list", "--token-file", str(tmp_path / "key.der"))
+    assert (code, "holds no token" in err) == (64, True)
+    for token in ("s\u00e9cret\u20ac", "two\nlines"):
+        monkeypatch.setenv("EHMI_AP_TOKEN", token)
+        code, _, err = run(capsys, "list")
+        assert (code, "holds no token" in err, token in err) == (64, True, False)
+
+
+@pytest.mark.parametrize(
+    "argv", [("--url", "127.0.0.1:8080"), ("--url", "https://127.0.0.1:1", "--ca", "no-such.pem")], ids=["url", "ca"]
+)
+def test_a_daemon_that_cannot_be_asked_is_wrong_usage(
+    argv: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EHMI_AP_TOKEN", "token")
+    code, _, err = run(capsys, "list", *argv)
+    assert code == 64
+    assert argv[-1] in err
 
 
 @pytest.mark.usefixtures("at_c2")

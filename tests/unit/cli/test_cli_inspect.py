@@ -121,6 +121,17 @@ def test_payloads_are_extracted_as_they_would_be_delivered(
     assert run(capsys, capture, *argv[:2], "--password", "wrong")[0] == 64
 
 
+def test_a_folder_that_cannot_be_written_is_not_told_as_invalid(
+    recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    capture = recordings / "domibus" / "bst-2payloads.request"
+    code, out, err = run(capsys, capture, *keys(recordings), "--extract", tmp_path / "file", "--json")
+    assert code == 64
+    assert json.loads(out)["error"]["code"] == "usage"
+    assert err == ""
+
+
 @pytest.mark.parametrize("option", ["--key", "--cert"])
 def test_a_key_that_pkcs12_cannot_give_is_not_told_as_a_wrong_password(
     option: str, recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -47,13 +47,17 @@ def test_serve_listens_until_it_is_told_to_stop(number: signal.Signals, tmp_path
 def test_a_port_that_is_taken_is_a_finding(tmp_path: Path) -> None:
     alpha, beta = write_pair(tmp_path)
     beta.config.write_text(beta.config.read_text().replace(f"port = {beta.port}\n", f"port = {alpha.port}\n"))
-    with serve(alpha.config) as first:
+    pid_file = tmp_path / "pid"
+    with serve(alpha.config, "--pid-file", str(pid_file)) as first:
         assert first.stderr is not None
         assert any('"event": "ready"' in line for line in iter(first.stderr.readline, ""))
-        with serve(beta.config) as second:
+        with serve(beta.config, "--pid-file", str(pid_file)) as second:
             _, said = second.communicate(timeout=30)
+        kept = pid_file.exists() and int(pid_file.read_text()) == first.pid
         first.terminate()
         first.communicate(timeout=30)
+    assert kept, "the pid file of the one that runs is not the other's to remove"
+    assert not pid_file.exists()
     assert second.returncode == 78
     assert f"{alpha.port} cannot be opened" in said
     assert "Traceback" not in said
