@@ -29,7 +29,7 @@ class ClientError(ApError):
 
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
         what = problem.get("detail") or problem.get("title") or f"the access point answered {status}"
-        super().__init__(str(what), fix=problem.get("fix"))
+        super().__init__(str(what), fix=_choice(problem) or problem.get("fix"))
         self.status = status
         self.problem = dict(problem)
 
@@ -41,6 +41,14 @@ class ServerFailed(ClientError):
     fault = Fault.US
     retryable = True
     default_fix = "Try again later; look into the access point's log if it stays so."
+
+
+def _choice(problem: Mapping[str, Any]) -> str | None:
+    """The messages that share a MessageId, for who cannot see the query that the server's own fix speaks of."""
+    given = problem.get("candidates")
+    candidates = [each for each in given if isinstance(each, dict)] if isinstance(given, list) else []
+    among = [f"{each.get('direction')} {each.get('party')}" for each in candidates]
+    return f"Choose one with direction and party: {'; '.join(among)}." if among else None
 
 
 def raise_problem(answer: requests.Response) -> None:

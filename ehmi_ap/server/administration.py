@@ -131,7 +131,8 @@ def _dumps(document: object) -> str:
 
 
 def _no_such(what: str) -> NotFound:
-    return NotFound(f"there is no such {what}", fix=f"List what there is with GET {API}/{what.lower()}s.")
+    plural = what.lower().replace("-", "") + "s"
+    return NotFound(f"there is no such {what}", fix=f"List what there is with GET {API}/{plural}.")
 
 
 _DONE = {204: Given("done, and effective", media="")}

@@ -183,6 +183,18 @@ def test_what_goes_wrong_is_the_error_that_the_access_point_named(c1: Client, ad
         assert str(error)
 
 
+def test_who_shares_a_message_id_is_told(running: Running, c1: Client, c4: Client):
+    message_id = c1.submit(FITTING, [Upload(source=XML, mime_type="application/xml")])
+    running.settled(message_id)
+    c4.submit({**FITTING, "message_id": message_id}, [Upload(source=XML, mime_type="application/xml")])
+    running.settled(message_id, running.beta)
+    with pytest.raises(ClientError) as caught:
+        c4.message(message_id)
+    assert caught.value.status == 409
+    assert caught.value.fix == "Choose one with direction and party: outbound alpha; inbound alpha."
+    c4.ack(message_id)
+
+
 def test_a_wrong_token_is_told(running: Running):
     with Client(running.alpha.addresses.internal, "wrong") as client, pytest.raises(ClientError) as raised:
         list(client.messages())

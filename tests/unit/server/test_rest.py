@@ -239,6 +239,9 @@ async def test_what_is_not_there(c1: Rest):
         assert (said.status, said.json["code"]) == (404, "not-found")
     said = await c1.ask("POST", at(message_id, "/resend"))
     assert (said.status, said.json["code"]) == (409, "not-allowed")
+    for kind in ("pmodes", "certificates"):
+        said = await c1.ask("GET", f"/{kind}/nothing", token=ADMIN)
+        assert (said.status, said.json["fix"]) == (404, f"List what there is with GET /api/v1/{kind}.")
     async with c1.session.get(f"{c1.addresses.internal}/api/v1/nothing") as answer:
         assert (answer.status, answer.content_type) == (404, "application/problem+json")
     async with c1.session.patch(f"{c1.addresses.internal}/api/v1/messages") as answer:
