@@ -81,6 +81,8 @@ class Writer:
             return future
         if loop is not self._loop:
             self._settle()  # another loop, which may be gone, has left something under way
+            if self._next is not None:
+                self._next.cancel()  # it may come back too
             self._loop, self._next = loop, None
         self._waiting.append(_Request(work, after, future, long))
         self._arrange()

@@ -264,3 +264,30 @@ def test_another_loop_is_served_after_a_commit_that_failed(tmp_path: Path) -> No
     bench.writer.close()
     assert bench.stored() == [3]
     bench.numbers.close()
+
+
+def test_a_loop_that_comes_back_does_not_take_a_turn_of_another(tmp_path: Path) -> None:
+    """What one loop had planned is void once another is served: else it would write while the thread commits."""
+    bench = Bench(tmp_path / "n.db")
+
+    async def plan() -> "asyncio.Future[int]":
+        await asyncio.gather(bench.insert(1), bench.insert(2))  # company, so that the next one waits for some
+        return bench.insert(3)
+
+    async def other() -> "asyncio.Future[int]":
+        await bench.shut()
+        return bench.insert(4)
+
+    first, second = asyncio.new_event_loop(), asyncio.new_event_loop()
+    first.run_until_complete(plan())
+    waiting = second.run_until_complete(other())
+    later = first.create_future()
+    first.call_later(2 * writer.GATHER, later.set_result, None)
+    first.run_until_complete(later)
+    bench.gate.set()
+    assert second.run_until_complete(waiting) == 4
+    bench.writer.close()
+    assert bench.stored() == [1, 2, 3, 4]
+    bench.numbers.close()
+    first.close()
+    second.close()
