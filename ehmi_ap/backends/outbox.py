@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,6 +88,8 @@ class Outbox:
             return _folder_submission(drop, message_id)
         if drop.suffix.lower() != ".xml":
             raise SubmissionError("a single file has to be a StandardBusinessDocument named *.xml", fix=_OTHERWISE)
+        if not stat.S_ISREG(drop.stat().st_mode):
+            raise SubmissionError("a pipe or a device is no drop", fix="Drop a file.")
         return Submission(payloads=(Payload(body=_body(drop), mime_type="application/xml"),), message_id=message_id)
 
     def tidy(self) -> None:

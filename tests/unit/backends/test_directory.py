@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import logging
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -319,6 +320,15 @@ class TestRefusals:
             await until(lambda: waiting(base) == [])
         assert c2.calls == 0
         assert (base / "errors" / "link.xml").is_symlink()
+
+    async def test_what_can_be_read_only_once(self, base: Path) -> None:
+        """A pipe: whoever opened it would wait for a writer, and all other drops with him."""
+        os.mkfifo(base / "outbox" / "pipe.xml")
+        c2 = C2()
+        async with running(base, c2):
+            await until(lambda: waiting(base) == [])
+        assert c2.calls == 0
+        assert "is no drop" in (base / "errors" / "pipe.xml.problem.json").read_text()
 
     async def test_what_the_access_point_refuses(self, base: Path) -> None:
         c2 = C2()
