@@ -95,6 +95,8 @@ def run_add(args: argparse.Namespace) -> int:
         raise UsageError(f"{path} is there already", fix="Choose another name, or add --replace.")
     table, files = _table(args)
     certificates = {name: _read(file) for name, file in files.items()}
+    if not args.replace:
+        _check_new(config.trust, certificates)
     agreements = put_partner(config, args.name, table, certificates)
     if args.json:
         print_json({"pmode": str(path), "certificates": [str(config.trust / f"{name}.pem") for name in files]})
@@ -138,6 +140,24 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _check_new(trust: Path, certificates: dict[str, bytes]) -> None:
+    """Raises UsageError where another certificate has the name: a partner of ours may count on it."""
+    from ehmi_ap.crypto.keys import load_certificates
+    from ehmi_ap.errors import XmlSecurityError
+
+    for name, data in certificates.items():
+        path = trust / f"{name}.pem"
+        try:
+            known = not path.exists() or load_certificates(_read(path)) == load_certificates(data)
+        except XmlSecurityError:
+            continue  # told with all other findings, and nothing is written then
+        if not known:
+            raise UsageError(
+                f"{path} is there already and holds another certificate",
+                fix="Choose another name, or add --replace to have this certificate in its place.",
+            )
 
 
 def run_sheet(args: argparse.Namespace) -> int:

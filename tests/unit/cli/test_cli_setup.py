@@ -164,6 +164,22 @@ class TestPartnerAdd:
         assert add_b("--replace", "--agreement", "x") == Exit.OK
         assert 'agreement = "x"' in (at_a / "pmodes" / "b.toml").read_text()
 
+    def test_another_partners_trust_is_not_replaced_by_a_name(
+        self, at_a: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """`b` trusts trust/b-ca.pem, which is also where the certificate of a partner called `b-ca` belongs."""
+        assert add_b(trust="--trust", file="../b/keys/ca.crt.pem") == Exit.OK
+        before = (at_a / "trust" / "b-ca.pem").read_bytes()
+        other = ("partner", "add", "b-ca", "--url", "https://localhost:1/", "--party", "other", "--certificate")
+        assert ehmi_ap(*other, "../b/keys/ap.crt.pem") == Exit.USAGE
+        assert "b-ca.pem is there already" in capsys.readouterr().err
+        assert (at_a / "trust" / "b-ca.pem").read_bytes() == before
+        assert not (at_a / "pmodes" / "b-ca.toml").exists()
+
+    def test_the_same_certificate_may_be_there(self, at_a: Path) -> None:
+        (at_a / "trust" / "b.pem").write_bytes((at_a.parent / "b" / "keys" / "ap.crt.pem").read_bytes())
+        assert add_b() == Exit.OK
+
     @pytest.mark.parametrize(
         ("arguments", "expected"),
         [
