@@ -55,7 +55,8 @@ def _adapter(cls: Any) -> Any:
 
 def place(path: Sequence[str | int]) -> str:
     """How a key is named in a finding: `[as4.tls] versions`, `[keys] decryption #2`."""
-    names = [str(step) for step in path if isinstance(step, str)]
+    # JSON may spell half a surrogate pair in a key, which nobody could write as UTF-8.
+    names = [step.encode("utf-8", "backslashreplace").decode() for step in path if isinstance(step, str)]
     number = "".join(f" #{step + 1}" for step in path if isinstance(step, int))
     if not names:
         return "the file"

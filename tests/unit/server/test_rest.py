@@ -124,6 +124,7 @@ async def test_a_bad_submission_stores_nothing_and_says_what_to_change(c1: Rest)
         ({"pmode": "nobody"}, "P-Mode"),
         ({"action": 7}, "action"),
         ({"colour": "red"}, "colour"),
+        ({"\ud800": 1}, "\\ud800"),
         ({"payloads": []}, "payload"),
         ({"message_id": "two words"}, "essage"),
     ):
