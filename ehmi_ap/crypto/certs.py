@@ -99,13 +99,17 @@ def _check_key(key: PublicKey, purpose: Purpose) -> None:
     if isinstance(key, rsa.RSAPublicKey):
         if key.key_size < RSA_BITS.start:
             raise CertificateRefused(Refusal.WEAK, f"an RSA key of {key.key_size} bits is too short")
-        if key.key_size not in RSA_BITS:
+        if _is_too_long(key):
             raise CertificateRefused(Refusal.UNFIT, f"an RSA key of {key.key_size} bits is longer than 4096")
     elif isinstance(key, ec.EllipticCurvePublicKey):
         if key.key_size < 256:
             raise CertificateRefused(Refusal.WEAK, f"a curve of {key.key_size} bits is too small")
     elif isinstance(key, ed25519.Ed25519PublicKey) != (purpose == "sign"):
         raise CertificateRefused(Refusal.UNFIT, "the key of the certificate is of a kind for another purpose")
+
+
+def _is_too_long(key: PublicKey) -> bool:
+    return isinstance(key, rsa.RSAPublicKey) and key.key_size >= RSA_BITS.stop
 
 
 def check_chain(
@@ -150,8 +154,10 @@ def _find_path(
         raise CertificateRefused(Refusal.UNTRUSTED, "no certificate is trusted for this signer")
     builder = PolicyBuilder().store(Store([each.x509 for each in anchors])).time(at).max_chain_depth(MAX_PATH)
     builder = builder.extension_policies(ca_policy=_CA, ee_policy=ExtensionPolicy.permit_all())
+    # Intermediates come from anybody, and each may be computed with as often as the search allows.
+    usable = [each.x509 for each in intermediates if not _is_too_long(each.public_key)]
     try:
-        found = builder.build_client_verifier().verify(certificate.x509, [each.x509 for each in intermediates])
+        found = builder.build_client_verifier().verify(certificate.x509, usable)
     except VerificationError:
         raise _why(certificate, (*intermediates, *anchors), at) from None
     return tuple(Certificate.from_x509(each) for each in found.chain)

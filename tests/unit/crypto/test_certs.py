@@ -238,6 +238,16 @@ def test_a_path_length_is_kept(test_pki):
     assert refusal(lambda: chain(pki.make_leaf(second), second, first, anchor=test_pki.root)) is Refusal.UNTRUSTED
 
 
+def test_an_intermediate_key_of_any_length_is_not_computed_with():
+    """RSA 2048-4096 holds for it too: it comes from anybody, and a search may use it a hundred times."""
+    root = pki.make_ca()
+    long, right = (pki.make_ca("Issuing", issuer=root, key=key) for key in ("rsa8192-a", "rsa4096-a"))
+
+    assert len(chain(pki.make_leaf(right), right, anchor=root)) == 3
+    assert refusal(lambda: chain(pki.make_leaf(long), long, anchor=root)) is Refusal.UNTRUSTED
+    assert len(chain(pki.make_leaf(long), anchor=long)) == 2  # an anchor is our own choice
+
+
 def test_a_leaf_does_not_issue(test_pki):
     """A partner must not make certificates with its own one."""
     forged = pki.make_leaf(test_pki.sender, "receiver", key="c")
