@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from ehmi_ap.store.blobs import FileBlobs
-from ehmi_ap.store.codec import micros
+from ehmi_ap.store.codec import encode_list, micros
 from ehmi_ap.store.readers import Readers
 from ehmi_ap.store.statements import (
     FAILED_STATES,
@@ -51,9 +51,11 @@ class Purger:
             due.append(("old_payloads", FAILED_STATES, failed_payloads_before, purge_payloads))
         touched = 0
         for query, states, before, purge_one in due:
-            rows = await self._old(query, (states, micros(before)))
+            old = (states, micros(before))
+            rows = await self._old(query, old)
             for start in range(0, len(rows), PURGE_BATCH):
-                touched += await self._purge_all([row[0] for row in rows[start : start + PURGE_BATCH]], purge_one)
+                keys = [row[0] for row in rows[start : start + PURGE_BATCH]]
+                touched += await self._purge_all(keys, old, purge_one)
         strays = await self._old("stray_events", (micros(messages_before),))
         for start in range(0, len(strays), PURGE_BATCH):
             await self._delete_events(strays[start : start + PURGE_BATCH])
@@ -62,10 +64,14 @@ class Purger:
     async def _old(self, query: str, values: Sequence[object]) -> list[Any]:
         return await self._readers.run(lambda connection: connection.execute(SQL[query], values).fetchall())
 
-    async def _purge_all(self, keys: Sequence[int], purge_one: _PurgeOne) -> int:
+    async def _purge_all(self, keys: Sequence[int], old: tuple[str, int], purge_one: _PurgeOne) -> int:
+        """Those of the keys that are still old when their turn comes."""
+        asked = (*old, encode_list(keys))
+
         def work(connection: sqlite3.Connection) -> list[list[str]]:
+            still = [key for (key,) in connection.execute(SQL["still_old"], asked).fetchall()]
             with overwriting(connection):
-                return [names for key in keys if (names := purge_one(connection, key)) is not None]
+                return [names for key in still if (names := purge_one(connection, key)) is not None]
 
         purged = await self._writer.run(work, long=True)
         await remove_files(self._blobs, [name for names in purged for name in names])

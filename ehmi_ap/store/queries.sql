@@ -167,6 +167,12 @@ SELECT key FROM message WHERE state IN (SELECT value FROM json_each(?1)) AND cha
 -- name: old_payloads
 SELECT key FROM message WHERE state IN (SELECT value FROM json_each(?1)) AND changed_at < ?2 AND payloads_kept = 1;
 
+-- name: still_old
+-- Those of the keys in the JSON list ?3 for which that is still so; an operator may have opened one again.
+SELECT key FROM message
+WHERE key IN (SELECT value FROM json_each(?3))
+  AND state IN (SELECT value FROM json_each(?1)) AND changed_at < ?2;
+
 -- name: stray_events
 -- Old events of no message.
 SELECT seq FROM event WHERE key IS NULL AND at < ?1;

@@ -5,9 +5,10 @@ import gc
 import re
 import sqlite3
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from store_samples import NOW, accept, claim_one, event, keep, later, message, payload, read, reply, signed
@@ -315,3 +316,27 @@ async def test_bodies_of_memory_are_not_shared_with_the_caller(store: SqliteStor
     known = await store.sent(MessageId("m1@x"))
     assert known is not None
     assert read(known.message) == [b"abc"]
+
+
+async def test_what_is_resent_while_old_ones_are_purged_is_kept(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the list of what is old and its turn, an operator may have opened it again."""
+    key = await accept(store)
+    assert key is not None
+    await claim_one(store, Direction.OUTBOUND)
+    await store.settle(key, Happening.GIVEN_UP, now=NOW)
+    listed = store._purger._old
+
+    async def then_resent(query: str, values: Sequence[object]) -> list[Any]:
+        rows = await listed(query, values)
+        if rows:
+            assert await store.settle(key, Happening.RESENT, now=later(5))
+        return rows
+
+    monkeypatch.setattr(store._purger, "_old", then_resent)
+    purged = store.purge(payloads_before=later(1), messages_before=later(1), failed_payloads_before=later(1))
+    assert await purged == 0
+    job = await claim_one(store, Direction.OUTBOUND, at=later(6))
+    assert job.key == key
+    assert all(read(job.message))
