@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from ehmi_ap.as4 import mime
 from ehmi_ap.as4.findings import EncryptionFinding, KeyState, Notes
 from ehmi_ap.as4.mime import Part
-from ehmi_ap.as4.names import SWA_CIPHERTEXT
+from ehmi_ap.as4.names import SWA_CIPHERTEXT, SWA_CONTENT_ONLY
 from ehmi_ap.as4.parts import Encryption, Lock, encrypted_parts, linked_keys, read_encryption
 from ehmi_ap.as4.soap import Envelope
 from ehmi_ap.as4.tokens import Direct, read_binary, read_reference
@@ -55,6 +55,7 @@ def unlock(
     if not encryption.keys and not encryption.data:
         return Unlocked()
     _judge_algorithms(encryption, notes)
+    _judge_tokens(encryption, envelope, notes)
     found = _encrypted(encryption, parts, complete, notes)
     states: set[KeyState] = set()
     locks: dict[int, Lock] = {}
@@ -151,6 +152,18 @@ def _names_one_of(
     return False
 
 
+def _judge_tokens(encryption: Encryption, envelope: Envelope, notes: Notes) -> None:
+    """Tokens that cannot be read: an access point goes by them, though a key at hand may open the message.
+
+    One of several has no weight: it may be another recipient's.
+    """
+    for key in encryption.keys:
+        with notes.noting(code="EBMS:0102", grave=len(encryption.keys) == 1):
+            reference = read_reference(key.key_info)
+            if isinstance(reference, Direct):
+                read_binary(reference, binary_tokens(envelope))
+
+
 def _algorithms(encryption: Encryption) -> list[str]:
     """The URIs of key transport, its digest and mask generation (RSA-OAEP only), and of the ciphers; each once."""
     uris: list[str] = []
@@ -167,6 +180,8 @@ def _judge_algorithms(encryption: Encryption, notes: Notes) -> None:
             data.algorithm(_PROFILE.accept_cipher)
         if data.transforms != (SWA_CIPHERTEXT,):
             notes.add("EBMS:0103", "a part is encrypted with a transform that AS4 does not allow", grave=False)
+        if data.type not in (None, SWA_CONTENT_ONLY):
+            notes.add("EBMS:0103", "a part is encrypted together with its headers, not its content only", grave=False)
     for key in encryption.keys:
         with notes.noting():
             key.transport.algorithm(_PROFILE.accept_key_transport)

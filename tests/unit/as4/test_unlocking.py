@@ -100,3 +100,22 @@ def test_only_algorithms_that_are_in_the_message_are_listed() -> None:
 
 def _method(uri: str) -> str:
     return f'<xenc:EncryptionMethod Algorithm="{uri}"/>'
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replacement", "code", "verdict"),
+    [
+        (r'(wsu:Id="tok-r">)', r"\1!", "EBMS:0102", "invalid"),
+        (r'wsu:Id="tok-r"', 'wsu:Id="tok-x"', "EBMS:0102", "invalid"),
+        (r'(wsse:Reference URI=")#(tok-r")', r"\1\2", "EBMS:0103", "valid"),
+        (r"#Attachment-Content-Only", "#Attachment-Complete", "EBMS:0103", "valid"),
+    ],
+    ids=["no base64", "no token", "a form of its own", "Type"],
+)
+def test_what_an_access_point_would_refuse_is_told_though_a_key_opens_it(
+    pattern: str, replacement: str, code: str, verdict: str
+) -> None:
+    findings = inspect(_crafted(lambda xml: re.sub(pattern, replacement, xml)), keys=[beta().key], at=pki.NOW)
+    assert (findings.encryption.key, len(findings.payloads)) == ("ok", 1)
+    assert [problem.code for problem in findings.problems] == [code]
+    assert findings.verdict == verdict
