@@ -16,6 +16,8 @@ OLDEST_SQLITE = (3, 37, 0)  # STRICT tables; RETURNING and UPDATE FROM are older
 BUSY_SECONDS = 30.0
 """How long to wait for another process's transactions, each of which lasts one fsync."""
 
+_PAUSE = 0.01  # seconds between two tries where SQLite does not wait by itself
+
 _MADE_WITH = (  # of the file, for all who open it later
     "PRAGMA page_size = 8192",  # a receipt in one page; small writes cost as much as with 4096 (tests/bench)
     "PRAGMA journal_mode = WAL",
@@ -56,7 +58,7 @@ def make(path: Path) -> None:
         raise StoreError(f"the database cannot be made: {error.strerror}") from error
     try:
         for setting in _MADE_WITH:
-            connection.execute(setting).fetchall()
+            _set_patiently(connection, setting)
         migrate(connection, [_text(name) for name in MIGRATIONS])
     except sqlite3.Error as error:
         raise StoreError(f"the database cannot be made: {error}") from error
@@ -91,6 +93,25 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     connection = connect(path)
     connection.execute("PRAGMA query_only = ON").fetchall()
     return connection
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether another process is in the way, for the moment."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+
+
+def _set_patiently(connection: sqlite3.Connection, setting: str) -> None:
+    """SQLite itself does not wait to change the journal while another writes, as when several start at once."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute(setting).fetchall()
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or time.monotonic() >= deadline:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 def migrate(connection: sqlite3.Connection, scripts: list[str]) -> int:

@@ -27,7 +27,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from ehmi_ap.errors import ApError, StoreError
-from ehmi_ap.store.database import BUSY_SECONDS
+from ehmi_ap.store.database import BUSY_SECONDS, is_busy
 
 T = TypeVar("T")
 GROUP = 256
@@ -149,7 +149,7 @@ class Writer:
         except sqlite3.Error as error:
             now = time.monotonic()
             since = self._busy_since = self._busy_since or now
-            if _is_busy(error) and now - since < BUSY_SECONDS and self._loop is not None:
+            if is_busy(error) and now - since < BUSY_SECONDS and self._loop is not None:
                 self._waiting.extendleft(reversed(group))
                 pause = min(max((now - since) / 2, SHORTEST_PAUSE), LONGEST_PAUSE)
                 self._next = self._loop.call_later(pause, self._turn)
@@ -208,7 +208,7 @@ class Writer:
                 self._connection.execute("BEGIN IMMEDIATE")
                 break
             except sqlite3.OperationalError as error:
-                if not _is_busy(error) or time.monotonic() > deadline:
+                if not is_busy(error) or time.monotonic() > deadline:
                     raise
             time.sleep(LONGEST_PAUSE)
         if _run_all(self._connection, group):
@@ -231,10 +231,6 @@ class Writer:
 
 def _commit(connection: sqlite3.Connection) -> None:
     connection.execute("COMMIT")
-
-
-def _is_busy(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _run_all(connection: sqlite3.Connection, group: list[_Request]) -> bool:

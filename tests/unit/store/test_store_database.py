@@ -98,3 +98,31 @@ def test_only_the_steps_of_the_table_change_a_state() -> None:
     assert set(changing) == {"claim", "settle", "reopen"}
     assert all("SET state = ?3" in sql and "state = ?2" in sql for sql in changing.values())
     assert not [name for name, sql in load_queries().items() if "state =" in sql and name not in changing]
+
+
+def test_several_may_make_one_database_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite does not wait by itself to change the journal while another writes."""
+    path = tmp_path / "db"
+    waits: list[float] = []
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    def let_the_other_end(seconds: float) -> None:
+        waits.append(seconds)
+        other.execute("ROLLBACK")
+
+    monkeypatch.setattr("time.sleep", let_the_other_end)
+    make(path)
+    assert len(waits) == 1
+    assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    other.execute("BEGIN IMMEDIATE")
+    other.close()
+
+
+def test_making_a_database_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0)
+    other = sqlite3.connect(tmp_path / "db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match="locked"):
+        make(tmp_path / "db")
+    other.close()
