@@ -12,6 +12,7 @@ looked at. What blocks runs in a thread.
 import asyncio
 import json
 import logging
+import os.path
 import re
 import time
 from collections.abc import Coroutine, Mapping
@@ -182,7 +183,17 @@ def _contradictions(options: Options) -> list[tuple[str, str]]:
         found.append(("poll", "has to be more than 0 seconds"))
     if options.ledger_days < 1:
         found.append(("ledger_days", "has to be at least 1"))
+    outbox = _plain(options, options.outbox)
+    found += [
+        (key, "has to be outside `outbox`: what we write there would be sent")
+        for key in ("inbox", "events", "errors")
+        if _plain(options, getattr(options, key)).is_relative_to(outbox)
+    ]
     return found
+
+
+def _plain(options: Options, folder: Path) -> Path:
+    return Path(os.path.normpath(options.path / folder))
 
 
 def _folder_error(which: str, error: OSError) -> BackendError:

@@ -86,13 +86,16 @@ def lost(code: str) -> Unsettled:
     ("before", "outcome", "attempts", "happening", "code"),
     [
         (None, lost(MISSING_RECEIPT), 1, Happening.MISSED, MISSING_RECEIPT),
-        (None, lost(NOT_REACHED), 3, Happening.GIVEN_UP, NOT_REACHED),
+        (NOT_REACHED, lost(NOT_REACHED), 3, Happening.GIVEN_UP, NOT_REACHED),
         (MISSING_RECEIPT, lost(NOT_REACHED), 3, Happening.GIVEN_UP, MISSING_RECEIPT),
         (NOT_REACHED, lost(MISSING_RECEIPT), 3, Happening.GIVEN_UP, MISSING_RECEIPT),
         (INVALID_RECEIPT, lost(MISSING_RECEIPT), 3, Happening.GIVEN_UP, INVALID_RECEIPT),
         (INVALID_RECEIPT, lost(NOT_REACHED), 2, Happening.MISSED, INVALID_RECEIPT),
         (NOT_REACHED, lost(OWN_FAILURE), 3, Happening.GIVEN_UP, NOT_REACHED),
-        (None, lost(OWN_FAILURE), 3, Happening.GIVEN_UP, OWN_FAILURE),
+        (OWN_FAILURE, lost(OWN_FAILURE), 3, Happening.GIVEN_UP, OWN_FAILURE),
+        # a crash ended the first attempt, so nobody knows how far it came
+        (None, lost(OWN_FAILURE), 2, Happening.MISSED, MISSING_RECEIPT),
+        (None, lost(NOT_REACHED), 3, Happening.GIVEN_UP, MISSING_RECEIPT),
         ("EBMS:9999", lost(NOT_REACHED), 3, Happening.GIVEN_UP, NOT_REACHED),
     ],
 )
