@@ -113,7 +113,9 @@ def _unsettled(job: Job, outcome: Unsettled, retry: RetryPolicy, now: datetime, 
             chance=chance,
             not_before=outcome.retry_after,
         )
-    code = max((job.lost_code or outcome.code, outcome.code), key=lambda code: _WEIGHT.get(code, 0))
+    # An attempt whose end nobody wrote down may have reached the peer; forgotten, its duplicate error would fail later.
+    unknown = MISSING_RECEIPT if job.attempts > 1 else outcome.code
+    code = max((job.lost_code or unknown, outcome.code), key=lambda code: _WEIGHT.get(code, 0))
     reason = quoted(outcome.reason)
     attempt = _event(job, EventKind.ATTEMPT, now, code=outcome.code, detail=reason)
     if due is not None:
