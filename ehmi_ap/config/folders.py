@@ -82,7 +82,7 @@ def delete_pmode(config: Config, name: str) -> Agreements:
     findings: list[str] = []
     pmodes = _pmode_tables(config, findings)
     if pmodes.pop(name, None) is None:
-        raise NotFound(f"there is no P-Mode {name}")
+        raise NotFound(f"there is no P-Mode {name}", fix="List what there is with GET /api/v1/pmodes.")
     agreements = _agreements(config, pmodes, _certificate_files(config, findings), findings)
     _delete(config.pmodes / f"{name}.toml")
     return agreements
@@ -107,7 +107,7 @@ def delete_certificate(config: Config, name: str) -> Agreements:
     findings: list[str] = []
     certificates = _certificate_files(config, findings)
     if certificates.pop(name, None) is None:
-        raise NotFound(f"there is no certificate {name}")
+        raise NotFound(f"there is no certificate {name}", fix="List what there is with GET /api/v1/certificates.")
     agreements = _agreements(config, _pmode_tables(config, findings), certificates, findings)
     _delete(config.trust / f"{name}.pem")
     return agreements
