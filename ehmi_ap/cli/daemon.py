@@ -83,7 +83,7 @@ def _first_line(path: Path) -> str:
 
 
 def _internal_url(config: "Config") -> str:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(config.internal.host, config.internal.host)  # noqa: S104
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(config.internal.host, config.internal.host)  # noqa: S104 - compared
     scheme = "https" if config.internal.tls else "http"
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{config.internal.port}"
 

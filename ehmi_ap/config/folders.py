@@ -30,6 +30,9 @@ _READABLE_BY_OTHERS = 0o077
 PModeTables = dict[str, Mapping[str, Any]]
 CertificateFiles = dict[str, bytes]
 
+PMODES_LISTED = "List what there is with GET /api/v1/pmodes."
+CERTIFICATES_LISTED = "List what there is with GET /api/v1/certificates."
+
 
 def load_agreements(config: Config, *, now: datetime | None = None) -> Agreements:
     """Keys, trust/*.pem and pmodes/*.toml, judged at `now` (None: now). Raises ConfigError with all findings."""
@@ -82,7 +85,7 @@ def delete_pmode(config: Config, name: str) -> Agreements:
     findings: list[str] = []
     pmodes = _pmode_tables(config, findings)
     if pmodes.pop(name, None) is None:
-        raise NotFound(f"there is no P-Mode {name}", fix="List what there is with GET /api/v1/pmodes.")
+        raise NotFound(f"there is no P-Mode {name}", fix=PMODES_LISTED)
     agreements = _agreements(config, pmodes, _certificate_files(config, findings), findings)
     _delete(config.pmodes / f"{name}.toml")
     return agreements
@@ -107,7 +110,7 @@ def delete_certificate(config: Config, name: str) -> Agreements:
     findings: list[str] = []
     certificates = _certificate_files(config, findings)
     if certificates.pop(name, None) is None:
-        raise NotFound(f"there is no certificate {name}", fix="List what there is with GET /api/v1/certificates.")
+        raise NotFound(f"there is no certificate {name}", fix=CERTIFICATES_LISTED)
     agreements = _agreements(config, _pmode_tables(config, findings), certificates, findings)
     _delete(config.trust / f"{name}.pem")
     return agreements

@@ -13,11 +13,12 @@ from aiohttp import web
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ehmi_ap.as4.mime import media_type
+from ehmi_ap.config.folders import CERTIFICATES_LISTED, PMODES_LISTED
 from ehmi_ap.crypto.certs import Certificate
 from ehmi_ap.errors import NotFound, RequestRefused
 from ehmi_ap.server import documents
 from ehmi_ap.server.intake import IntakeLimits, in_thread, small
-from ehmi_ap.server.routes import API, JSON, Access, Call, Given, Parameter, Route
+from ehmi_ap.server.routes import JSON, Access, Call, Given, Parameter, Route
 
 TOML = "application/toml"
 PEM = "application/x-pem-file"
@@ -34,11 +35,11 @@ async def show_pmode(call: Call) -> web.StreamResponse:
     """GET /pmodes/{name}: as JSON, or as the TOML file it is where the client asks for application/toml."""
     name = call.path("name")
     if name not in _pmode_names(call):
-        raise _no_such("P-Mode")
+        raise NotFound("there is no such P-Mode", fix=PMODES_LISTED)
     try:
         text = await in_thread((call.ap.config.pmodes / f"{name}.toml").read_bytes)
     except FileNotFoundError:
-        raise _no_such("P-Mode") from None
+        raise NotFound("there is no such P-Mode", fix=PMODES_LISTED) from None
     if TOML in call.request.headers.get("Accept", ""):
         return web.Response(body=text, content_type=TOML)
     return web.json_response(tomllib.loads(text.decode()), dumps=_dumps)
@@ -74,7 +75,7 @@ async def show_certificate(call: Call) -> web.StreamResponse:
     """GET /certificates/{name}: PEM."""
     named = _certificates(call)
     if call.path("name") not in named:
-        raise _no_such("certificate")
+        raise NotFound("there is no such certificate", fix=CERTIFICATES_LISTED)
     body = b"".join(each.x509.public_bytes(Encoding.PEM) for each in named[call.path("name")])
     return web.Response(body=body, content_type=PEM)
 
@@ -128,11 +129,6 @@ def _table(request: web.Request, data: bytes) -> Mapping[str, Any]:
 
 def _dumps(document: object) -> str:
     return json.dumps(document, ensure_ascii=False, default=str)
-
-
-def _no_such(what: str) -> NotFound:
-    plural = what.lower().replace("-", "") + "s"
-    return NotFound(f"there is no such {what}", fix=f"List what there is with GET {API}/{plural}.")
 
 
 _DONE = {204: Given("done, and effective", media="")}

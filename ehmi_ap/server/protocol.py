@@ -73,7 +73,7 @@ class FaceProtocol(web.RequestHandler):
         elif self._headers_timer is None and self.transport is not None:
             self._headers_timer = self._loop.call_later(self._headers_within, self._headers_late)
 
-    def eof_received(self) -> bool | None:  # type: ignore[override]
+    def eof_received(self) -> bool | None:  # type: ignore[override]  # aiohttp says None
         """The client is done sending. True keeps our side open for the answer (impossible under TLS)."""
         if self._arriving is not None and not self._arriving.is_eof():
             self._arriving.set_exception(web.RequestPayloadError("the body was cut"))
