@@ -12,6 +12,12 @@
     │   ├── HttpRefusal          answered with an HTTP status and one sentence, no eb:Error
     │   └── EbmsError            answered with an eb:Error; one leaf per code (ebMS3 core 6.7, AS4 5.1)
     ├── XmlSecurityError         crypto's own words; as4 turns each into a PeerError
+    ├── DiscoveryError           where a participant receives could not be found out; one leaf per outcome
+    │   ├── NotRegistered        C1's; the network does not know the participant
+    │   ├── NotSupported         C1's; it is known, but not for this document, process or transport
+    │   ├── Unavailable          the network's; DNS or the SMP could not be asked, try again
+    │   ├── Untrusted            the publisher's; what was found must not be used
+    │   └── Misconfigured        the operator's; our names or our credentials
     ├── SendingBlocked           the operator's; a P-Mode, key or certificate stands in the way of sending
     ├── TransportError           the network's or the peer's host; the peer could not be reached
     ├── BackendError             C4 did not take the message
@@ -300,6 +306,64 @@ class CertificateRefused(XmlSecurityError):
     def __init__(self, reason: str, what: str) -> None:
         super().__init__(what)
         self.reason = reason
+
+
+class DiscoveryError(ApError):
+    """Where a participant receives could not be found out (design decision 14).
+
+    `outcome` is the class's word in output and metrics. `reason` tells the causes of one outcome apart, as a word in
+    capitals (spec/discovery.md 4). `retry_after` is in seconds, where the other side named it.
+    """
+
+    code = "discovery"
+    outcome: ClassVar[str]
+
+    def __init__(self, reason: str, what: str, *, fix: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(what, fix=fix)
+        self.reason = reason
+        self.retry_after = retry_after
+
+
+class NotRegistered(DiscoveryError):
+    """The network says that it does not know the participant."""
+
+    code, outcome = "discovery.not-registered", "not-registered"
+    fault = Fault.C1
+    default_fix = "Check the receiver's identifier; if it is right, ask the receiver to be registered in the network."
+
+
+class NotSupported(DiscoveryError):
+    """The participant is registered, but does not receive this document, in this process, over a transport of ours."""
+
+    code, outcome = "discovery.not-supported", "not-supported"
+    fault = Fault.C1
+    default_fix = "Check document and process identifier; if they are right, ask the receiver to register for them."
+
+
+class Unavailable(DiscoveryError):
+    """DNS or the SMP could not be asked now; nothing is known about the participant."""
+
+    code, outcome = "discovery.unavailable", "unavailable"
+    fault = Fault.NETWORK
+    retryable = True
+    default_fix = "Check the resolver, the SMP and the network in between; sending goes on by itself."
+
+
+class Untrusted(DiscoveryError):
+    """What was found must not be used: its signature, signer, identifiers, address or certificate is not acceptable."""
+
+    code, outcome = "discovery.untrusted", "untrusted"
+    fault = Fault.PEER
+    default_fix = "Show the operator of the SMP, or the receiver, this line; nothing is sent until it is corrected."
+
+
+class Misconfigured(DiscoveryError):
+    """Our own names or credentials are refused; it goes on by itself once that is mended."""
+
+    code, outcome = "discovery.misconfigured", "misconfigured"
+    fault = Fault.OPERATOR
+    retryable = True
+    default_fix = "Check the network's settings and our client certificate; `ehmi-ap lookup` shows each step."
 
 
 class SendingBlocked(ApError):

@@ -37,6 +37,13 @@ MEANINGS: dict[type[ApError], str] = {
     errors.DecryptionFailed: "ciphertext, tag or key is wrong; which of them is not told",
     errors.CertificateRefused: "a certificate that must not be used: `reason` is untrusted, expired, not-yet-valid, "
     "unfit, weak or policy",
+    errors.DiscoveryError: "where a participant receives was not found out; every one raised is one of those below, and "
+    "`reason` tells the causes of one apart",
+    errors.NotRegistered: "the network does not know the participant",
+    errors.NotSupported: "the participant is known, but not for this document, process or transport",
+    errors.Unavailable: "DNS or the SMP could not be asked",
+    errors.Untrusted: "what was found must not be used: signature, signer, identifiers, address or certificate",
+    errors.Misconfigured: "our own names or credentials are wrong or were refused",
     errors.SendingBlocked: "our own P-Mode, key or certificate stands in the way of an attempt to send",
     errors.TransportError: "no whole answer came from the other side",
     errors.BackendError: "C4's system did not take a message",
@@ -45,6 +52,11 @@ MEANINGS: dict[type[ApError], str] = {
 
 SEEN: dict[type[ApError], str] = {
     errors.SendingBlocked: "event of the message; its code to C1 when it stays so",
+    errors.DiscoveryError: "never itself",
+    **dict.fromkeys(
+        (errors.NotRegistered, errors.NotSupported, errors.Unavailable, errors.Untrusted, errors.Misconfigured),
+        "`ehmi-ap lookup`; event of the message; its code to C1 when it stays so",
+    ),
     errors.TransportError: "event of the message; EBMS:0005 to C1 when it stays so",
     errors.BackendError: "event of the message; state `undelivered` when it stays so",
     errors.StoreError: "REST {status}; the AS4 port answers 503 with Retry-After",
