@@ -4,14 +4,12 @@ Files of our own recording lie in data/; those of others are read from the share
 """
 
 import re
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from independent import Wrong, check
+from recordings import AT, DATA, LIVE, Expected, Pair, pair_of, request_of, wire_of
 
 from ehmi_ap.as4.capture import read_capture
 from ehmi_ap.as4.inspect import inspect
@@ -19,118 +17,14 @@ from ehmi_ap.body import read_all
 from ehmi_ap.crypto.certs import Certificate
 from ehmi_ap.crypto.keys import PrivateKey, load_certificates, load_key_pairs, load_private_key
 
-DATA = Path(__file__).parent / "data"
-AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
-# Payloads as delivered: size and SHA-256 (as4-wire 10.4).
-D = (1525, "78464c69284058256f2315a065e6458d287a0c8a92eeee534268fe2440d397c7")
-P = (1393, "8155dec5070669605286af1f37921cb4e99fd8c409b0a57ad8e8795c4dea8814")
-S = (1337, "79dee24829b6f7108b0736c29118ae1fe66d18ffd8985dd4284eff599d8d947f")
-B = (10240, "65bf9fef690d8315dd366c4788663d5bde5df877b533c36dbc91ecc8474b2b63")
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What one file comes to. `kind` is that of its one message; None stands for what is not asked."""
-
-    kind: str = "UserMessage"
-    verdict: str = "valid"
-    value: str = "ok"
-    digests: tuple[str, ...] = ()
-    key: str | None = "ok"
-    payloads: tuple[tuple[int, str], ...] = ()
-    test_service: bool = False
-    errors: tuple[tuple[str, str], ...] = ()
-    receipt: int = 0
-    trust: str = "trusted"
-    signed: bool = True
-
-
-def _message(*payloads: tuple[int, str], test_service: bool = False, key: str | None = "ok") -> Expected:
-    digests = ("ok",) * (2 + len(payloads))
-    return Expected(digests=digests, payloads=payloads, test_service=test_service, key=key)
-
-
-def _receipt(references: int) -> Expected:
-    return Expected(kind="Receipt", digests=("ok", "ok"), key=None, receipt=references)
-
-
-def _error(*codes: str, signed: bool, severity: str = "failure") -> Expected:
-    errors = tuple((f"EBMS:{code}", severity) for code in codes)
-    if signed:
-        return Expected(kind="Error", digests=("ok", "ok"), key=None, errors=errors)
-    return Expected(kind="Error", value="unchecked", key=None, errors=errors, trust="unchecked", signed=False)
-
-
-LIVE: dict[str, Expected] = {
-    "domibus/bst-2payloads.request": _message(D, D),
-    "domibus/bst-2payloads.response": _receipt(4),
-    "domibus/ski-2payloads.request": _message(D, D),
-    "domibus/ski-2payloads.response": _receipt(4),
-    "domibus/bst-testservice.request": _message(D, test_service=True),
-    "domibus/bst-testservice.response": _receipt(3),
-    "domibus/probe-01-ok.request": _message(P),
-    "domibus/probe-01-ok.response": _receipt(3),
-    "domibus/probe-04-wrong-recipient-key.response": _error("0103", signed=False),
-    "domibus/probe-05-unknown-signer.response": _error("0103", signed=False),
-    "domibus/probe-06-tampered-ciphertext.response": _error("0102", signed=False),
-    "domibus/probe-07-tampered-payload.response": _error("0102", signed=False),
-    "domibus/probe-09-unsigned.response": _error("0004", signed=False),
-    "domibus/probe-10-unencrypted.response": _error("0103", signed=True),
-    "domibus/probe-12-unknown-pmode-service.response": _error("0001", signed=False),
-    "domibus/probe-13-unknown-pmode-party.response": _error("0003", signed=False),
-    "holodeck/bst-2payloads.request": _message(D, D),
-    "holodeck/bst-2payloads.response": _receipt(4),
-    "holodeck/ski.request": _message(D),
-    "holodeck/ski.response": _receipt(3),
-    "holodeck/pull-empty.request": Expected(kind="PullRequest", digests=("ok", "ok"), key=None),
-    "holodeck/pull-empty.response": _error("0006", signed=False, severity="warning"),
-    "holodeck/probe-01-ok.response": _receipt(3),
-    "holodeck/probe-04-wrong-recipient-key.response": _error("0102", signed=True),
-    "holodeck/probe-05-unknown-signer.response": _error("0101", signed=True),
-    "holodeck/probe-06-tampered-ciphertext.response": _error("0101", signed=True),
-    "holodeck/probe-07-tampered-payload.response": _error("0101", signed=True),
-    "holodeck/probe-09-unsigned.response": _error("0103", signed=True),
-    "holodeck/probe-12-unknown-pmode-service.response": _error("0010", "0102", signed=False),
-    "oxalis/peppol.request.http": _message(S),
-    "oxalis/peppol.response.http": _receipt(3),
-    "phase4/live/bst.request": _message(B),
-    "phase4/live/bst.response": _receipt(3),
-    "phase4/live/ski.request": _message(B),
-    "phase4/live/ski.response": _receipt(3),
-    "phase4/live/two-payloads.request": _message(B, B),
-    "phase4/live/two-payloads.response": _receipt(4),
-    "phase4/live/uncompressed.request": _message(B),
-    "phase4/live/uncompressed.response": _receipt(3),
-    "phase4/live/test-service.request": _message(test_service=True, key=None),
-    "phase4/live/test-service.response": _receipt(2),
-}
-
-KEYS = {
-    "domibus": ("live-keys/domibus-holodeck", "receiver.key.pem", ("sender.crt.pem", "receiver.crt.pem"), "ca.crt.pem"),
-    "oxalis": ("live-keys/oxalis", "a.key.pem", ("a.cert.pem", "b.cert.pem"), "ca.cert.pem"),
-    "phase4": ("live-keys/phase4", "b.key.pem", ("a.cert.pem", "b.cert.pem"), "ca.pem"),
-    "wss4j": ("wss4j/keys", "rsa-receiver.key.pem", ("rsa-receiver.crt.pem",), "ca.pem"),
-}
-KEYS["holodeck"] = KEYS["domibus"]
-
-
-@cache
-def _material(maker: str) -> tuple[list[PrivateKey], list[Certificate], list[Certificate]]:
-    """Keys, certificates and anchors for the recordings of one maker."""
-    folder, key, certificates, ca = KEYS[maker]
-    root = DATA / folder
+def _material(pair: Pair) -> tuple[list[PrivateKey], list[Certificate], list[Certificate]]:
+    """The receiver's key, the certificates of both, and the anchors."""
     return (
-        [load_private_key((root / key).read_bytes())],
-        [each for name in certificates for each in load_certificates((root / name).read_bytes())],
-        load_certificates((root / ca).read_bytes()),
+        [load_private_key(pair.key_pem)],
+        [each for pem in pair.certificates for each in load_certificates(pem)],
+        load_certificates(pair.read(pair.ca)),
     )
-
-
-def _request_of(path: Path) -> bytes | None:
-    """The capture that a response answers, where it was recorded."""
-    request = path.with_name(path.name.replace("response", "request"))
-    return request.read_bytes() if "response" in path.name and request.exists() else None
 
 
 def _compare(found: dict[str, Any], expected: Expected) -> None:
@@ -153,10 +47,15 @@ def _compare(found: dict[str, Any], expected: Expected) -> None:
 @pytest.mark.parametrize("name", LIVE)
 def test_live_recordings(name: str) -> None:
     """as4-wire 10.4, with the request beside each receipt, the CA trusted, and nothing to complain of."""
-    path = DATA / name
-    keys, certificates, anchors = _material(name.partition("/")[0])
+    keys, certificates, anchors = _material(pair_of(name))
+    answered = request_of(name)
     findings = inspect(
-        path.read_bytes(), keys=keys, certificates=certificates, trust=anchors, at=AT, request=_request_of(path)
+        (DATA / name).read_bytes(),
+        keys=keys,
+        certificates=certificates,
+        trust=anchors,
+        at=AT,
+        request=(DATA / answered).read_bytes() if answered else None,
     )
     found = findings.to_json()
     _compare(found, LIVE[name])
@@ -166,19 +65,13 @@ def test_live_recordings(name: str) -> None:
 @pytest.mark.parametrize("name", LIVE)
 def test_the_independent_checker_agrees(name: str) -> None:
     """A second opinion, on the body as the capture reader undid it."""
-    folder, key, certificates, _ = KEYS[name.partition("/")[0]]
-    capture = read_capture((DATA / name).read_bytes())
-    facts = check(
-        read_all(capture.wire.body),
-        capture.wire.content_type,
-        [(DATA / folder / key).read_bytes()],
-        [(DATA / folder / each).read_bytes() for each in certificates],
-    )
+    wire, pair = wire_of(name), pair_of(name)
+    facts = check(read_all(wire.body), wire.content_type, [pair.key_pem], pair.certificates)
     expected = LIVE[name]
     assert facts.signed == expected.signed
     assert facts.encrypted == (expected.key is not None)
     assert tuple(len(content) for _, _, content in facts.payloads) == tuple(size for size, _ in expected.payloads)
-    assert facts.errors == [code for code, _ in expected.errors]
+    assert facts.errors == expected.codes
     assert len(facts.receipt) == expected.receipt
 
 
@@ -223,7 +116,7 @@ WSS4J = {
 @pytest.mark.parametrize("name", WSS4J)
 def test_wss4j_messages(name: str) -> None:
     value, key, digests, sizes, verdict = WSS4J[name]
-    keys, certificates, _ = _material("wss4j")
+    keys, certificates, _ = _material(pair_of(f"wss4j/{name}"))
     found: Any = inspect((DATA / "wss4j" / name).read_bytes(), keys=keys, certificates=certificates, at=AT).to_json()
     assert [message["kind"] for message in found["messages"]] == ["UserMessage"]
     assert found["messages"][0]["test_service"]
@@ -236,7 +129,7 @@ def test_wss4j_messages(name: str) -> None:
 @pytest.mark.parametrize("name", ["rsa-signed.mime", "rsa-oaep-bst.mime", "rsa-oaep-issuerserial.mime"])
 def test_the_key_usage_trap(name: str) -> None:
     """as4-wire 10.1: the RSA sender's certificate may not sign; cryptography right, policy wrong."""
-    keys, certificates, anchors = _material("wss4j")
+    keys, certificates, anchors = _material(pair_of(f"wss4j/{name}"))
     findings = inspect((DATA / "wss4j" / name).read_bytes(), keys=keys, certificates=certificates, trust=anchors, at=AT)
     assert findings.signature.value == "ok"
     assert (findings.trust.verdict, findings.verdict) == ("unfit", "invalid")
