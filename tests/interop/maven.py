@@ -1,0 +1,122 @@
+"""Builds the phase4 peer with Maven, once for each state of its sources, and finds a JVM to run it.
+
+    command = maven.phase4()        # [".../bin/java", "-Xmx512m", "-jar", ".../phase4-peer.jar"]; CONFIG.json follows
+
+What is made lies in build/interop/phase4-HASH; the libraries also stay in the user's Maven repository. Newer JVMs go
+first: Java 17 needs time quadratic to a large payload (peers-live 7). EHMI_JAVA names another one, JAVA_HOME as well.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+SOURCES = Path(__file__).parent / "phase4"
+BUILD = Path(__file__).resolve().parents[2] / "build" / "interop"
+OLDEST = 17
+"""The Java version that the sources are written for."""
+
+_NOT_FETCHED = re.compile(r"offline mode|Could not (transfer|find|resolve)|Could not be resolved|Unknown host", re.I)
+
+
+class Missing(Exception):
+    """Something that these tests need is not on this machine; says what, and how to get it."""
+
+
+class BuildFailed(Exception):
+    """Maven could not make the peer from its sources."""
+
+
+def phase4(heap: str = "512m") -> list[str]:
+    """The command that starts the peer, without its CONFIG.json; builds it first when its sources are new.
+
+    Raises:
+        Missing: no Java, no Maven, or libraries that can be fetched neither.
+        BuildFailed: the sources do not compile.
+    """
+    return [str(java()), f"-Xmx{heap}", "-jar", str(build() / "phase4-peer.jar")]
+
+
+def java() -> Path:
+    """The newest `java` found, or the one that EHMI_JAVA (the program) or JAVA_HOME (its home) names."""
+    if program := os.environ.get("EHMI_JAVA"):
+        named = Path(program)
+    elif home := os.environ.get("JAVA_HOME"):
+        named = Path(home) / "bin" / "java"
+    else:
+        return _newest()
+    if _version(named) < OLDEST:
+        raise Missing(f"{named} is no Java {OLDEST} or newer")
+    return named
+
+
+def build() -> Path:
+    """The folder with phase4-peer.jar and lib/."""
+    made = BUILD / f"phase4-{_state()}"
+    if not made.exists():
+        BUILD.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=BUILD, ignore_cleanup_errors=True) as name:
+            output = Path(name) / "made"
+            _maven(output)
+            try:
+                output.rename(made)
+            except OSError:  # somebody else was faster
+                if not made.exists():
+                    raise
+    return made
+
+
+def _newest() -> Path:
+    found = {path.resolve() for path in Path("/usr/lib/jvm").glob("*/bin/java")}
+    if on_path := shutil.which("java"):
+        found.add(Path(on_path).resolve())
+    version, program = max(((_version(path), path) for path in found), default=(0, Path()))
+    if version < OLDEST:
+        raise Missing(f"no Java {OLDEST} or newer: install one (Debian: openjdk-17-jdk-headless) or set JAVA_HOME")
+    return program
+
+
+def _version(program: Path) -> int:
+    """The major version; 0 when the program does not run."""
+    try:
+        answer = subprocess.run([program, "-version"], capture_output=True, text=True, check=True, timeout=60)
+    except (OSError, subprocess.SubprocessError):
+        return 0
+    version = re.search(r'version "(\d+)', answer.stderr)
+    return int(version[1]) if version else 0
+
+
+def _state() -> str:
+    """Changes with the pom and every source."""
+    digest = hashlib.sha256()
+    for path in [SOURCES / "pom.xml", *sorted((SOURCES / "src").rglob("*.java"))]:
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(SOURCES).as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest()[:16]
+
+
+def _maven(output: Path) -> None:
+    program = shutil.which("mvn")
+    if program is None:
+        raise Missing("no Maven: install it (Debian: maven), so that mvn is on the PATH")
+    command = [program, "-q", "-B", "-f", str(SOURCES / "pom.xml"), f"-Doutput={output}", "package"]
+    failure = _failure([*command, "-o"])
+    if failure and _NOT_FETCHED.search(failure):
+        failure = _failure(command)
+        if failure and _NOT_FETCHED.search(failure):
+            raise Missing(f"Maven cannot fetch the libraries of the phase4 peer:\n{failure}")
+    if failure and "No compiler is provided" in failure:
+        raise Missing("Maven runs on a Java without a compiler: install a JDK (Debian: openjdk-17-jdk-headless)")
+    if failure:
+        raise BuildFailed(failure)
+
+
+def _failure(command: list[str]) -> str:
+    """What a command that failed said; nothing when it did not."""
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    return "" if done.returncode == 0 else done.stdout[-4000:]

@@ -1,0 +1,82 @@
+package interop;
+
+import com.fasterxml.jackson.core.JacksonException;
+import com.helger.phase4.mgr.MetaAS4Manager;
+import jakarta.servlet.http.HttpServlet;
+import jakarta.servlet.http.HttpServletRequest;
+import jakarta.servlet.http.HttpServletResponse;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.util.Map;
+
+/** What a test tells this access point to do, and asks of it: HTTP and JSON, see README.md. */
+final class Control extends HttpServlet {
+    private static final long serialVersionUID = 1L;
+
+    /** Counters since the start; `heapUsed` in bytes, after no particular collection. */
+    record Stats(long received, long sent, long heapUsed, long uptimeMs) {}
+
+    private final transient Inbox inbox;
+    private final transient Sender sender;
+    private final transient Verifier verifier;
+
+    Control(Inbox inbox, Sender sender, Verifier verifier) {
+        this.inbox = inbox;
+        this.sender = sender;
+        this.verifier = verifier;
+    }
+
+    @Override
+    protected void service(HttpServletRequest request, HttpServletResponse response) throws IOException {
+        int status = HttpServletResponse.SC_OK;
+        Object answer;
+        try {
+            answer = answer(request);
+        } catch (BadRequest | JacksonException e) {
+            status = HttpServletResponse.SC_BAD_REQUEST;
+            answer = Map.of("error", String.valueOf(e.getMessage()));
+        } catch (Exception e) {
+            status = HttpServletResponse.SC_INTERNAL_SERVER_ERROR;
+            answer = Map.of("error", e.toString());
+        }
+        response.setStatus(status);
+        response.setContentType("application/json");
+        response.getOutputStream().write(Json.MAPPER.writeValueAsBytes(answer));
+    }
+
+    private Object answer(HttpServletRequest request) throws Exception {
+        String what = request.getMethod() + " " + request.getServletPath();
+        return switch (what) {
+            case "POST /send" -> sender.send(read(request, Send.class));
+            case "POST /bench" -> Bench.run(sender, read(request, Bench.Order.class));
+            case "GET /received" -> inbox.find(request.getParameter("message_id"));
+            case "POST /accept" -> {
+                inbox.accept(read(request, Inbox.Accept.class));
+                yield Map.of();
+            }
+            case "POST /verify" -> verifier.verify(
+                    request.getParameter("decrypt"),
+                    request.getContentType(),
+                    request.getInputStream().readAllBytes());
+            case "GET /stats" -> stats();
+            case "POST /forget" -> {
+                MetaAS4Manager.getIncomingDuplicateMgr().clearCache();
+                inbox.forget();
+                yield Map.of();
+            }
+            default -> throw new BadRequest("nothing is at " + what);
+        };
+    }
+
+    private static <T> T read(HttpServletRequest request, Class<T> type) throws IOException {
+        return Json.MAPPER.readValue(request.getInputStream(), type);
+    }
+
+    private Stats stats() {
+        return new Stats(
+                inbox.count(),
+                sender.count(),
+                ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getUsed(),
+                ManagementFactory.getRuntimeMXBean().getUptime());
+    }
+}
