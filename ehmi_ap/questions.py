@@ -11,10 +11,15 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DnsQuestion:
-    """One question to the resolver; `name` is absolute, without its last dot, and no search list is tried."""
+    """One question to the resolver; `name` is absolute, without its last dot, and no search list is tried.
+
+    ADDRESS asks for A and AAAA, through any CNAME. `again_after` asks for a second opinion: it is the `server` that
+    answered before, and another one is asked, or the same one a moment later where there is no other.
+    """
 
     name: str
-    type: Literal["NAPTR", "CNAME", "ADDRESS"] = "NAPTR"  # ADDRESS: A and AAAA
+    type: Literal["NAPTR", "ADDRESS"] = "NAPTR"
+    again_after: str | None = None
 
 
 class DnsStatus(StrEnum):

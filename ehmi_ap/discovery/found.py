@@ -53,11 +53,15 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step of a look-up: what was done, what was seen, and whether the look-up could go on from it."""
+    """One step of a look-up: what was done, what was seen, and whether the look-up could go on from it.
+
+    `warning` marks what did not stop it and should be looked at all the same.
+    """
 
     what: str
     evidence: str
     ok: bool = True
+    warning: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
