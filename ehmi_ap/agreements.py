@@ -114,7 +114,22 @@ def _one(
         yield "mistake", f"{where}: backend: there is no [backends.{pmode.backend}]; use one of {known}"
     if pmode.url is not None and pmode.url.startswith("http://") and not insecure_http:
         yield "mistake", f"{where}: url: is plain http; use https, or allow it for all with [web] insecure_http = true"
+    yield from (("warning", f"{where}: party_binding: {text}") for text in _unbound(pmode))
     yield from (("mistake", f"{where}: {text}") for text in _unknown_words(pmode))
+
+
+def _unbound(pmode: PMode) -> Iterator[str]:
+    """Where a signer may send in the name of somebody else (eDelivery AS4 1.15 4.3.3 binds it to the party)."""
+    if pmode.partner is None and pmode.party_binding in ("none", "certificate"):
+        yield (
+            "without `partner`, a signer who is trusted here may name itself as any party; name the partner, or bind "
+            'by "subject-cn" or "subject-serial"'
+        )
+    elif pmode.party_binding == "none" and pmode.trust:
+        yield (
+            'is "none": whoever has a certificate below `trust` may sign for the partner; bind by "certificate", '
+            '"subject-cn" or "subject-serial"'
+        )
 
 
 def _fit(where: str, certificates: Sequence[Certificate], purpose: Purpose, now: datetime) -> Iterator[_Found]:

@@ -332,7 +332,7 @@ def _contradictions(pmode: PMode) -> Iterable[str]:
         yield "url: has to begin with https://"
     if pmode.certificate is None and not pmode.trust:
         yield "certificate: nobody is trusted; name the partner's certificate, or the CAs its signer has in `trust`"
-    if pmode.partner is not None and pmode.party_binding == "certificate" and pmode.certificate is None:
+    if pmode.party_binding == "certificate" and pmode.certificate is None:
         yield 'party_binding: "certificate" needs `certificate`; name it, or bind by "subject-cn" below `trust`'
     if not pmode.actions:
         yield "actions: is empty; name at least one"

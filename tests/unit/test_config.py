@@ -348,6 +348,24 @@ class TestAgreements:
         [warning] = load_agreements(config, now=pki.NOW).warnings
         assert "nothing can be sent until it is named" in warning
 
+    @pytest.mark.parametrize(
+        ("changes", "warned"),
+        [
+            ({"partner": None, "party_binding": "none"}, "may name itself as any party"),
+            ({"partner": None}, "may name itself as any party"),
+            ({"party_binding": "none", "trust": ["partner"]}, "may sign for the partner"),
+            ({"party_binding": "none"}, ""),  # no CA is asked: only `certificate` may sign, whatever the binding
+            ({"partner": None, "trust": ["partner"], "party_binding": "subject-cn"}, ""),
+            ({"trust": ["partner"]}, ""),
+        ],
+    )
+    def test_a_signer_that_nothing_binds_to_a_party_is_a_warning(
+        self, home: Home, changes: dict[str, Any], warned: str
+    ) -> None:
+        warnings = load_agreements(self.config(home, changes), now=pki.NOW).warnings
+        assert len(warnings) == bool(warned)
+        assert all(text.startswith("pmodes/partner.toml: party_binding: ") and warned in text for text in warnings)
+
     def test_missing_folders(self, home: Home, tmp_path: Path) -> None:
         config = Config.load(home())
         (tmp_path / "pmodes").rmdir()

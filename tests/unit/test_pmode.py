@@ -156,7 +156,9 @@ class TestMistakes:
         assert len(found) == 4
 
     def test_a_binding_that_needs_a_certificate(self) -> None:
-        assert mistakes(certificate=None, trust=["ca"])[0].startswith('party_binding: "certificate" needs')
+        for partner in ("partner-ap", None):
+            found = mistakes(partner=partner, certificate=None, trust=["ca"])
+            assert found[0].startswith('party_binding: "certificate" needs')
 
 
 class TestShipped:
