@@ -5,6 +5,7 @@ isal does the work where it is installed, zlib elsewhere; which one it is shows 
 
 import zlib
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any, cast
 
 from ehmi_ap.body import CHUNK
@@ -25,7 +26,13 @@ _GZIP = 31
 _HARDLY = 1.05
 """Below this ratio of the first chunk, deflating costs time and gains nothing."""
 
+RATIO = 200
+"""Uncompressed to compressed, beyond the first 4 MiB: what we take unless told otherwise, and keep to when we send."""
+
 _RATIO_FREE = 4 * 1024 * 1024
+_EMPTY_BLOCK = b"\x00\x00\x00\xff\xff"
+"""A stored block of no bytes (RFC 1951 3.2.4)."""
+
 _PIECE = 32 * 1024
 """Bytes that are inflated at a time: for each chunk that comes out, those not yet used are copied."""
 
@@ -46,11 +53,11 @@ def gzip_chunks(chunks: Iterable[bytes]) -> Iterator[bytes]:
     first = trial.compress(sample)
     whole = first + trial.flush()
     if len(sample) < len(whole) * _HARDLY:
-        yield from _all(_compressor(zlib, 0), sample, rest, source)
+        yield from _all(_compressor(zlib, 0), chain((sample, rest), source))
     elif len(sample) < CHUNK:
         yield whole
     else:
-        yield from _all(_compressor(_fast, 1), sample, rest, source)
+        yield from _all(_compressor(_fast, 1), chain((sample, rest), source))
 
 
 def _sample(source: Iterator[bytes]) -> tuple[bytes, bytes]:
@@ -66,18 +73,37 @@ def _sample(source: Iterator[bytes]) -> tuple[bytes, bytes]:
     return (joined, b"") if size <= CHUNK else (joined[:CHUNK], joined[CHUNK:])
 
 
-def _all(compressor: Any, sample: bytes, rest: bytes, source: Iterator[bytes]) -> Iterator[bytes]:
-    yield from _filled(compressor.compress(sample))
-    for start in range(0, len(rest), CHUNK):
-        yield from _filled(compressor.compress(rest[start : start + CHUNK]))
-    for chunk in source:
-        yield from _filled(compressor.compress(chunk))
+def _all(compressor: Any, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Compressed, and padded where it would be denser than a receiver takes (design decision 41)."""
+    read = written = 0
+    for piece in _pieces(chunks):
+        made = compressor.compress(piece)
+        read += len(piece)
+        wanted = _wanted(read + CHUNK) - written  # ahead of the piece to come, so that no prefix is too dense
+        if len(made) < wanted:
+            made += compressor.flush(zlib.Z_SYNC_FLUSH)
+            made += _padding(wanted - len(made))
+        written += len(made)
+        if made:
+            yield made
     yield compressor.flush()
 
 
-def _filled(data: bytes) -> Iterator[bytes]:
-    if data:
-        yield data
+def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The chunks, none longer than CHUNK."""
+    for chunk in chunks:
+        for start in range(0, len(chunk), CHUNK):
+            yield chunk[start : start + CHUNK]
+
+
+def _wanted(size: int) -> int:
+    """How much a receiver has to have read before it inflates to `size` bytes."""
+    return -(-size // RATIO) if size > _RATIO_FREE else 0
+
+
+def _padding(size: int) -> bytes:
+    """At least `size` bytes of deflate that stand for nothing, to be put at the byte border after a flush."""
+    return _EMPTY_BLOCK * -(-max(size, 0) // len(_EMPTY_BLOCK))
 
 
 def _compressor(library: Any, level: int) -> Any:
@@ -90,7 +116,7 @@ class Gunzip:
     `max_bytes` bounds the output; `max_ratio` output to input, only beyond the first 4 MiB of output.
     """
 
-    def __init__(self, max_bytes: int, max_ratio: int = 200) -> None:
+    def __init__(self, max_bytes: int, max_ratio: int = RATIO) -> None:
         self._inflate: Any = _fast.decompressobj(wbits=_GZIP)
         self._max_bytes = max_bytes
         self._max_ratio = max_ratio

@@ -8,7 +8,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from sample_exchange import alpha, beta, certificate, keys_of, message, outbound, payload, received
+from sample_exchange import (
+    alpha,
+    beta,
+    certificate,
+    contents,
+    keys_of,
+    message,
+    outbound,
+    payload,
+    received,
+    sent,
+    verified,
+)
 
 from ehmi_ap.as4.pack import seal, sign
 from ehmi_ap.as4.unpack import Rejected, Verified
@@ -126,3 +138,11 @@ def test_a_damaged_big_message_leaves_no_file(tmp_path: Path) -> None:
     assert isinstance(result, Rejected)
     assert result.error.code == "peer.0102"
     assert list((tmp_path / "beta").iterdir()) == []
+
+
+def test_a_payload_of_nothing_but_zeros_arrives() -> None:
+    """Design decision 41: what compresses a thousand times is no bomb when we send it."""
+    dense = bytes(6 * 1024 * 1024)
+    assert contents(verified(sent(message(payload(dense, "application/octet-stream"))).wire).message.payloads) == [
+        dense
+    ]

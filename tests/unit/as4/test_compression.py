@@ -4,19 +4,21 @@ import gzip
 import random
 import zlib
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from ehmi_ap.as4 import compression
-from ehmi_ap.as4.compression import Gunzip, gzip_chunks
+from ehmi_ap.as4.compression import RATIO, Gunzip, gzip_chunks
 from ehmi_ap.body import CHUNK
 from ehmi_ap.errors import DecompressionFailure
+from ehmi_ap.pmode import Limits
 
 _TEXT = b"<Observation status='final'/>\n" * 50_000
 _NOISE = random.Random(7).randbytes(600_000)
 
 
-def _inflate(data: bytes, *, step: int = CHUNK, max_bytes: int = 10**9, max_ratio: int = 200) -> bytes:
+def _inflate(data: bytes, *, step: int = CHUNK, max_bytes: int = 10**9, max_ratio: int = RATIO) -> bytes:
     gunzip = Gunzip(max_bytes, max_ratio)
     out = b"".join(chunk for at in range(0, len(data), step) for chunk in gunzip.feed(data[at : at + step]))
     gunzip.finish()
@@ -55,6 +57,31 @@ def test_zlib_does_where_isal_is_missing(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("step", [1, 7, CHUNK])
 def test_inflating_goes_byte_by_byte_too(step: int) -> None:
     assert _inflate(gzip.compress(b"abc" * 100), step=step) == b"abc" * 100
+
+
+DENSE = {
+    "zeros": bytes(9_000_000),
+    "noise, then zeros": _NOISE[:1000] + bytes(9_000_000),
+    "zeros, then text": bytes(6_000_000) + _TEXT + bytes(6_000_000),
+}
+
+
+@pytest.mark.parametrize("library", [compression._fast, zlib], ids=["isal", "zlib"])
+@pytest.mark.parametrize("content", DENSE.values(), ids=DENSE)
+@pytest.mark.parametrize("step", [1000, CHUNK])
+def test_what_we_compress_we_would_inflate(
+    content: bytes, step: int, library: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Design decision 41: no prefix of it looks like a bomb to a receiver with our budget, however it is cut."""
+    monkeypatch.setattr(compression, "_fast", library)
+    packed = b"".join(gzip_chunks([content[:700_000], content[700_000:]]))
+    assert _inflate(packed, step=step) == content
+    assert gzip.decompress(packed) == content
+    assert len(packed) < 1.2 * len(content) / RATIO + len(gzip.compress(_TEXT, 1)) + 2000
+
+
+def test_the_budget_we_keep_to_is_the_one_we_give() -> None:
+    assert Limits().inflate_ratio == RATIO
 
 
 def _damaged() -> list[tuple[str, bytes]]:
