@@ -65,7 +65,7 @@ final class Profile {
                 EMEP.ONE_WAY,
                 EMEPBinding.PUSH,
                 leg,
-                null,
+                leg, // by which it judges what has a RefToMessageId, also when that is one way
                 null,
                 new PModeReceptionAwareness(ETriState.TRUE, ETriState.FALSE, 0, 0, ETriState.TRUE));
     }

@@ -88,7 +88,7 @@ final class Verifier {
             if (signed != null) {
                 signer = (X509Certificate) signed.get(WSSecurityEngineResult.TAG_X509_CERTIFICATE);
                 for (Object reference : (List<?>) signed.get(WSSecurityEngineResult.TAG_DATA_REF_URIS)) {
-                    covered.add(uri((WSDataRef) reference));
+                    covered.add(((WSDataRef) reference).getWsuId());
                 }
             }
         } catch (WSSecurityException e) {
@@ -140,10 +140,6 @@ final class Verifier {
             }
         }
         return null;
-    }
-
-    private static String uri(WSDataRef reference) {
-        return reference.isAttachment() ? reference.getWsuId() : "#" + reference.getWsuId();
     }
 
     private static Set<String> algorithms(Document envelope) {
