@@ -18,6 +18,7 @@ from ehmi_ap.model import (
     UserMessage,
     Wire,
 )
+from ehmi_ap.questions import DnsAnswer, DnsQuestion, WebAnswer, WebQuestion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,6 +249,20 @@ class Web(Protocol):
 
     async def post(self, url: str, wire: Wire, *, timeout: float, tls_trust: str | None) -> Wire:
         """POST an AS4 message; the answer whatever its status, bounded. Raises TransportError."""
+
+
+class Dns(Protocol):
+    """A resolver."""
+
+    async def ask(self, question: DnsQuestion) -> DnsAnswer:
+        """Ask, and have it confirmed that there is nothing before that is said; raises nothing."""
+
+
+class Documents(Protocol):
+    """Documents over HTTP that discovery asks for."""
+
+    async def fetch(self, question: WebQuestion) -> WebAnswer:
+        """Ask once, within bounds of time and bytes; raises nothing."""
 
 
 class Backend(Protocol):

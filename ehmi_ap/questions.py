@@ -1,7 +1,7 @@
 """What a look-up asks of the outside, and what it is told: DNS records and documents over HTTP, as plain values.
 
-`discovery` yields questions and is sent answers; `ports.Dns` and `ports.Web` have them answered. A question that could
-not be put, or that got no usable answer, is an answer too: the look-up decides what it means.
+`discovery` yields questions and is sent answers; `ports.Dns` and `ports.Documents` have them answered. A question that
+could not be put, or that got no usable answer, is an answer too: the look-up decides what it means.
 """
 
 from dataclasses import dataclass
@@ -80,10 +80,10 @@ class WebFailure(StrEnum):
 
     CONNECT = "connect"  # refused, unreachable, or the host has no address
     TLS = "tls"  # the handshake failed, or the server's certificate is not trusted
-    CLIENT_CERTIFICATE = "client-certificate"  # the server did not take ours
+    CLIENT_CERTIFICATE = "client-certificate"  # the server says that it did not take ours, or wants one
     TIMEOUT = "timeout"
     TOO_LARGE = "too-large"
-    ADDRESS = "address"  # the host is at an address that must not be asked (SSRF)
+    ADDRESS = "address"  # the URL, or the address of its host, is none that may be asked (SSRF)
     BROKEN = "broken"  # the connection ended in the middle, or what came is no HTTP
 
 

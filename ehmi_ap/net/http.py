@@ -5,10 +5,7 @@ followed, encodings are not offered, an answer is bounded, and nothing is sent a
 """
 
 import asyncio
-import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from ssl import SSLContext
 from types import TracebackType
@@ -18,6 +15,7 @@ import aiohttp
 from ehmi_ap.body import CHUNK, Body, MemoryBody, read_all
 from ehmi_ap.errors import ApError, TransportError
 from ehmi_ap.model import Wire
+from ehmi_ap.net.answers import UnusableAnswer, body_of, retry_after
 from ehmi_ap.net.failures import explain
 
 ANSWER_LIMIT = 1024 * 1024
@@ -28,6 +26,8 @@ IDLE = 5.0
 connection which the peer is just closing."""
 
 CONNECT_TIMEOUT = 20.0
+
+_NO_AS4 = "Check the partner's URL, it may not be an AS4 address; if it is one, tell the partner."
 
 
 class PeerWeb:
@@ -128,60 +128,16 @@ class _Outgoing:
 
 
 async def _answer(answer: aiohttp.ClientResponse) -> Wire:
-    data = await _bounded(answer)
+    try:
+        body = await body_of(answer, ANSWER_LIMIT)
+    except UnusableAnswer as error:
+        raise TransportError(str(error), fix=_NO_AS4) from error
     return Wire(
         content_type=answer.headers.get("Content-Type", ""),
-        body=MemoryBody(_decoded(data, answer.headers.get("Content-Encoding", ""))),
+        body=MemoryBody(body),
         status=answer.status,
-        retry_after=_retry_after(answer.headers.get("Retry-After")),
+        retry_after=retry_after(answer),
     )
-
-
-async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
-    pieces = bytearray()
-    async for piece in answer.content.iter_any():
-        pieces += piece
-        if len(pieces) > ANSWER_LIMIT:
-            raise _too_large()
-    return bytes(pieces)
-
-
-def _decoded(data: bytes, encoding: str) -> bytes:
-    """Undo a Content-Encoding that the peer used though none was offered (peers-live 2), under the same budget."""
-    word = encoding.strip().lower()
-    if word in ("", "identity") or not data:
-        return data
-    if word not in ("gzip", "x-gzip", "deflate"):
-        raise TransportError("the answer has a Content-Encoding that was not offered", fix="Tell the peer.")
-    inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-    try:
-        plain = inflater.decompress(data, ANSWER_LIMIT + 1)
-    except zlib.error:
-        raise TransportError(f"the answer's Content-Encoding {word} is broken", fix="Tell the peer.") from None
-    if len(plain) > ANSWER_LIMIT:
-        raise _too_large()
-    return plain
-
-
-def _too_large() -> TransportError:
-    return TransportError(
-        f"the answer is larger than {ANSWER_LIMIT} bytes, which no receipt or error is",
-        fix="Check the partner's URL: it may not be an AS4 address.",
-    )
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Retry-After in seconds, given as such or as a date (RFC 9110 10.2.3); None for none or nonsense."""
-    if value is None:
-        return None
-    if value.strip().isdecimal():
-        return float(value)
-    try:
-        at = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-    return max(0.0, (at - datetime.now(UTC)).total_seconds())
 
 
 def _next(chunks: Iterator[bytes]) -> "asyncio.Future[bytes]":

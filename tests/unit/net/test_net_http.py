@@ -3,18 +3,15 @@
 import asyncio
 import gzip
 import re
-import socket
 import ssl
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import pki
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import unused_port
+from servers import TlsFiles, alerting_peer, peer, raw_peer
 
 from ehmi_ap.body import CHUNK, MemoryBody, read_all
 from ehmi_ap.errors import StoreError, TransportError
@@ -22,7 +19,6 @@ from ehmi_ap.model import Wire
 from ehmi_ap.net.http import ANSWER_LIMIT, PeerWeb
 from ehmi_ap.net.tls import client_context, server_context
 
-Answerer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 XML = "application/soap+xml; charset=UTF-8"
 
 
@@ -48,54 +44,6 @@ def wire(data: bytes = b"<a/>") -> Wire:
 
 def no_tls(_: str | None) -> ssl.SSLContext:
     raise AssertionError("no TLS here")
-
-
-@asynccontextmanager
-async def peer(answerer: Answerer, context: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    """A peer's URL."""
-    server = web.Server(answerer)
-    runner = web.ServerRunner(server, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
-    await site.start()
-    port = runner.addresses[0][1]
-    try:
-        yield f"{'https' if context else 'http'}://localhost:{port}/as4"
-    finally:
-        await runner.cleanup()
-
-
-@asynccontextmanager
-async def raw_peer(
-    speak: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
-) -> AsyncIterator[str]:
-    """A peer that says what it likes."""
-    server = await asyncio.start_server(speak, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/as4"
-
-
-@asynccontextmanager
-async def alerting_peer(context: ssl.SSLContext) -> AsyncIterator[str]:
-    """A peer on blocking sockets: when the handshake fails, it sends its alert and waits until the other side left."""
-    listening = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        connection, _ = listening.accept()
-        with connection, suppress(ssl.SSLError, OSError):
-            try:
-                context.wrap_socket(connection, server_side=True).recv(1)
-            finally:
-                connection.settimeout(1)
-                while connection.recv(65536):
-                    pass
-
-    serving = asyncio.ensure_future(asyncio.to_thread(serve))
-    try:
-        yield f"https://localhost:{listening.getsockname()[1]}/as4"
-    finally:
-        await serving
-        listening.close()
 
 
 @pytest.fixture
@@ -150,7 +98,14 @@ async def test_an_answer_is_an_answer_whatever_its_status(http: PeerWeb, status:
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("7", 7.0), (None, None), ("soon", None), ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0), ("-5", None)],
+    [
+        ("7", 7.0),
+        (None, None),
+        ("soon", None),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+        ("Thu, 01 Jan 1970 00:00:00 +99999999999999999999", None),
+        ("-5", None),
+    ],
 )
 async def test_retry_after_in_both_forms(http: PeerWeb, value: str | None, seconds: float | None) -> None:
     async def answerer(request: web.Request) -> web.Response:
@@ -178,6 +133,7 @@ async def test_an_encoding_that_was_not_offered_is_undone(http: PeerWeb, encodin
         (b"x" * (ANSWER_LIMIT + 1), None, "larger than"),
         (gzip.compress(b"x" * (ANSWER_LIMIT + 1)), "gzip", "larger than"),
         (b"no gzip", "gzip", "is broken"),
+        (gzip.compress(b"<ok/>")[:-9], "gzip", "is broken"),
         (b"?", "br", "not offered"),
     ],
 )
@@ -219,6 +175,10 @@ async def failure(peer_web: PeerWeb, url: str, message: Wire | None = None, time
 
 async def test_nobody_listens(http: PeerWeb) -> None:
     assert "refuses connections" in (await failure(http, f"http://127.0.0.1:{unused_port()}/as4")).what
+
+
+async def test_a_host_with_braces_is_a_host_like_others(http: PeerWeb) -> None:
+    assert "{x}" in (await failure(http, "http://{x}/as4")).what
 
 
 async def test_a_name_that_does_not_exist(http: PeerWeb) -> None:
@@ -316,31 +276,13 @@ async def test_our_own_failure_to_read_the_body_is_not_the_networks(http: PeerWe
 
 
 @pytest.fixture(scope="module")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> "Folder":
-    return Folder(tmp_path_factory.mktemp("tls"))
+def tls(tmp_path_factory: pytest.TempPathFactory) -> TlsFiles:
+    return TlsFiles(tmp_path_factory.mktemp("tls"))
 
 
-class Folder:
-    """Certificates of a server `localhost`, a client, and their CA, as files."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.ca = pki.make_ca("TLS root")
-        self.server = self._write("server", pki.make_leaf(self.ca, "localhost", key="a", san=["localhost"]))
-        self.elsewhere = self._write("elsewhere", pki.make_leaf(self.ca, "other", key="b", san=["other.example"]))
-        self.client = self._write("client", pki.make_leaf(self.ca, "client", key="c"))
-        self.stranger = self._write("stranger", pki.make_leaf(pki.make_ca("Other", key="d"), "stranger", key="c"))
-        self.client_ca = folder / "ca.pem"
-        self.client_ca.write_bytes(self.ca.pem)
-
-    def _write(self, name: str, identity: pki.Identity) -> Path:
-        path = self.folder / f"{name}.pem"
-        path.write_bytes(identity.key_pem + identity.chain_pem)
-        return path
-
-    def web(self, **options: Any) -> PeerWeb:
-        context = client_context(anchors=[self.ca.der], **options)
-        return PeerWeb(lambda _: context)
+def web_of(tls: TlsFiles, **options: Any) -> PeerWeb:
+    context = client_context(anchors=[tls.ca.der], **options)
+    return PeerWeb(lambda _: context)
 
 
 async def hello(request: web.Request) -> web.Response:
@@ -349,12 +291,12 @@ async def hello(request: web.Request) -> web.Response:
 
 
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
-async def test_both_tls_versions(tls: Folder, version: str) -> None:
-    async with tls.web() as peer_web, peer(hello, server_context(certificate=tls.server, versions=[version])) as url:
+async def test_both_tls_versions(tls: TlsFiles, version: str) -> None:
+    async with web_of(tls) as peer_web, peer(hello, server_context(certificate=tls.server, versions=[version])) as url:
         assert (await post(peer_web, url)).status == 200
 
 
-async def test_a_certificate_below_another_ca(tls: Folder) -> None:
+async def test_a_certificate_below_another_ca(tls: TlsFiles) -> None:
     async with (
         PeerWeb(lambda _: client_context()) as peer_web,
         peer(hello, server_context(certificate=tls.server)) as url,
@@ -364,43 +306,43 @@ async def test_a_certificate_below_another_ca(tls: Folder) -> None:
     assert "tls_trust" in error.fix
 
 
-async def test_a_certificate_for_another_name(tls: Folder) -> None:
-    async with tls.web() as peer_web, peer(hello, server_context(certificate=tls.elsewhere)) as url:
+async def test_a_certificate_for_another_name(tls: TlsFiles) -> None:
+    async with web_of(tls) as peer_web, peer(hello, server_context(certificate=tls.elsewhere)) as url:
         error = await failure(peer_web, url)
     assert "is not accepted" in error.what
     assert "localhost" in error.what
 
 
-async def test_no_version_in_common(tls: Folder) -> None:
+async def test_no_version_in_common(tls: TlsFiles) -> None:
     """CP_TA40 from the client's side: it offers 1.3, the server only 1.2."""
     server = server_context(certificate=tls.server, versions=["1.2"])
-    async with tls.web(versions=["1.3"]) as peer_web, peer(hello, server) as url:
+    async with web_of(tls, versions=["1.3"]) as peer_web, peer(hello, server) as url:
         assert "TLS" in (await failure(peer_web, url)).what
 
 
-async def test_no_suite_in_common(tls: Folder) -> None:
+async def test_no_suite_in_common(tls: TlsFiles) -> None:
     """CP_TA42: TLS 1.2 with suites outside the server's list."""
     server = server_context(certificate=tls.server, versions=["1.2"], ciphers=["ECDHE-RSA-AES256-GCM-SHA384"])
     ours = {"versions": ["1.2"], "ciphers": ["ECDHE-RSA-AES128-GCM-SHA256"]}
-    async with tls.web(**ours) as peer_web, peer(hello, server) as url:
+    async with web_of(tls, **ours) as peer_web, peer(hello, server) as url:
         assert "TLS" in (await failure(peer_web, url)).what
 
 
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
-async def test_a_client_certificate_is_shown_where_it_is_asked_for(tls: Folder, version: str) -> None:
+async def test_a_client_certificate_is_shown_where_it_is_asked_for(tls: TlsFiles, version: str) -> None:
     """G16: with the right one the message goes through; a peer that just hangs up is named with its likely reason."""
     server = server_context(certificate=tls.server, client_ca=tls.client_ca, versions=[version])
     async with peer(hello, server) as url:
-        async with tls.web(certificate=tls.client) as peer_web:
+        async with web_of(tls, certificate=tls.client) as peer_web:
             assert (await post(peer_web, url)).status == 200
-        async with tls.web() as peer_web:
+        async with web_of(tls) as peer_web:
             assert "client certificate" in (await failure(peer_web, url)).fix
 
 
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
 @pytest.mark.parametrize(("ours", "says"), [(None, "client certificate|handshake"), ("stranger", "CA of our client")])
 async def test_a_peer_that_says_why_it_does_not_like_our_certificate(
-    tls: Folder, version: str, ours: str | None, says: str
+    tls: TlsFiles, version: str, ours: str | None, says: str
 ) -> None:
     """OpenSSL's own server sends the alert of RFC 8446 6.2, in either version.
 
@@ -408,13 +350,13 @@ async def test_a_peer_that_says_why_it_does_not_like_our_certificate(
     """
     server = server_context(certificate=tls.server, client_ca=tls.client_ca, versions=[version])
     options = {"certificate": getattr(tls, ours)} if ours else {}
-    async with alerting_peer(server) as url, tls.web(**options) as peer_web:
+    async with alerting_peer(server) as url, web_of(tls, **options) as peer_web:
         error = await failure(peer_web, url)
     assert re.search(says if version == "1.2" else f"{says}|broke", error.what)
     assert "client certificate" in error.fix
 
 
-async def test_a_peer_that_never_ends_the_handshake(tls: Folder) -> None:
+async def test_a_peer_that_never_ends_the_handshake(tls: TlsFiles) -> None:
     """Connecting includes TLS, and has a time of its own."""
 
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -427,6 +369,6 @@ async def test_a_peer_that_never_ends_the_handshake(tls: Folder) -> None:
     assert "no connection to 127.0.0.1" in error.what
 
 
-async def test_a_server_that_speaks_no_tls(tls: Folder) -> None:
-    async with tls.web() as peer_web, peer(hello) as url:
-        assert "TLS" in (await failure(peer_web, url.replace("http:", "https:"))).what
+async def test_a_server_that_speaks_no_tls(tls: TlsFiles) -> None:
+    async with web_of(tls) as peer_web, peer(hello) as url:
+        assert "does not speak TLS" in (await failure(peer_web, url.replace("http:", "https:"))).what
