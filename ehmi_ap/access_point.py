@@ -120,7 +120,6 @@ class AccessPoint:
             self._world,
             workers=config.workers.send,
             lease=config.workers.lease,
-            lane=lambda job: job.pmode,
         )
         self._delivering = Pickup(
             Direction.INBOUND,
@@ -128,7 +127,6 @@ class AccessPoint:
             self._world,
             workers=config.workers.deliver,
             lease=config.workers.lease,
-            lane=lambda job: job.backend,
         )
         self._world = replace(self._world, senders=self._sending)
         self._started_at, self._stopping = _now(), False

@@ -42,6 +42,10 @@ class PartyId:
         return f"{self.type}:{self.value}" if self.type else self.value
 
 
+UNDISCOVERED = PartyId("")
+"""In eb:To of an outbound message whose access point a look-up has yet to find. No eb:PartyId on the wire is empty."""
+
+
 @dataclass(frozen=True, slots=True)
 class Party:
     """An access point (C2 or C3) in a role: eb:From or eb:To."""
@@ -129,7 +133,10 @@ class Submission:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserMessage:
-    """eb:UserMessage with its payloads. `properties` holds the four-corner ones too, in wire order."""
+    """eb:UserMessage with its payloads. `properties` holds the four-corner ones too, in wire order.
+
+    `to` is UNDISCOVERED only in an outbound message that was not signed yet.
+    """
 
     message_id: MessageId
     timestamp: datetime
@@ -274,6 +281,9 @@ class EventKind(Enum):
 
     RECEIVED = "msg-received"  # from C1 at C2, from C2 at C3
     SENT = "msg-sent"  # receipt verified at C2, handed to C4 at C3; failed=True: given up
+    DISCOVERED = (
+        "discovered"  # a look-up found the receiver's access point, for the first time or elsewhere than before
+    )
     ATTEMPT = "attempt"  # one attempt to send or to deliver did not settle it
     ERROR = "error-received"  # the peer answered, or posted, an eb:Error
     REFUSED = "refused"  # we refused a message of the peer after we knew its sender (0303 and others)

@@ -29,9 +29,11 @@ class Job:
     message: UserMessage
     pmode: str
     backend: str
+    lane: str  # whom it waits with: what claim() can pass over
     attempts: int
     first_at: datetime  # when it was accepted, received or last re-opened by an operator
     signed: Signed | None = None  # outbound: what an earlier attempt signed
+    signers: tuple[bytes, ...] = ()  # outbound: certificates (DER) that look-ups found to sign its receipts
     lost_code: str | None = None  # outbound: Unsettled.code of the last attempt that missed
 
 
@@ -54,6 +56,7 @@ class Sent:
     backend: str
     state: State
     references: tuple[Reference, ...]  # empty: never signed yet
+    signers: tuple[bytes, ...] = ()  # certificates (DER) that look-ups found to sign its receipts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,12 +126,13 @@ class Store(Protocol):
         fingerprint: bytes,
         events: Sequence[DeliveryEvent],
         signed: Signed | None = None,
+        signers: Sequence[bytes] = (),
         lease: float | None = None,
     ) -> int | None:
         """Keep an outbound message, due since its first event: the key of its row. None: it is there already.
 
-        `signed` is kept with it, as by keep_signed(). With a `lease` (seconds) the caller has claimed it at once, as
-        by claim() at the time of the first event: its first attempt is the caller's.
+        `signed` is kept with it, as by keep_signed(), and `signers` as by keep_found(). With a `lease` (seconds) the
+        caller has claimed it at once, as by claim() at the time of the first event: its first attempt is the caller's.
 
         Raises SubmissionConflict for the same MessageId with another fingerprint.
         """
@@ -159,8 +163,9 @@ class Store(Protocol):
     ) -> Sequence[Job]:
         """Claim up to `limit` due messages, oldest due first; leases in seconds. Includes those whose lease ran out.
 
-        `pass_over` names P-Modes (outbound) or backends (inbound) whose messages are left alone this time: they
-        have enough in flight, and one slow partner must not hold up the others.
+        `pass_over` names lanes whose messages are left alone this time: they have enough in flight, and one slow
+        partner must not hold up the others. A lane is a P-Mode (outbound; found_lane() where a look-up found the
+        access point) or a backend (inbound).
         """
 
     async def next_due(self, direction: Direction, *, pass_over: Collection[str] = ()) -> datetime | None:
@@ -171,6 +176,23 @@ class Store(Protocol):
 
     async def keep_signed(self, key: int, signed: Signed) -> None:
         """Keep what was signed, before its first byte leaves, so that every retry carries the same digests."""
+
+    async def keep_found(
+        self,
+        key: int,
+        *,
+        attempt: int,
+        to: PartyId,
+        signers: Sequence[bytes],
+        signed: Signed | None,
+        events: Sequence[DeliveryEvent],
+    ) -> bool:
+        """Keep what a look-up found for an outbound message, before its first byte leaves.
+
+        It goes `to` this access point now, in the lane of found_lane(); `signers` are added to the certificates that
+        may sign its receipts. `signed` replaces what was signed before, for another access point; None: that stays.
+        False: nothing was done, as the claim is another's by now (`attempt` is Job.attempts) or the message settled.
+        """
 
     async def settle(
         self,
@@ -290,6 +312,11 @@ class Submit(Protocol):
     """What a backend calls with what C1 wants sent; durable when it returns. Raises SubmissionError."""
 
     async def __call__(self, submission: Submission) -> MessageId: ...
+
+
+def found_lane(pmode: str, to: PartyId) -> str:
+    """The lane of messages under one P-Mode that look-ups lead to one access point."""
+    return f"{pmode} {party_key(to)}"
 
 
 def party_key(party: PartyId) -> str:

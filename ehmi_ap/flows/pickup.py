@@ -2,7 +2,7 @@
 
     wake() or a due time ->  claim a few  ->  one task each  ->  a free slot wakes it again
 
-Rules: a lane is a partner (outbound: its P-Mode) or a backend (inbound). One lane gets half of the slots at most, and
+Rules: a lane is a partner (outbound; Job.lane) or a backend (inbound). One lane gets half of the slots at most, and
 one slot while its last attempt went wrong, so that a slow or dead partner never holds up the others. Leases are renewed
 while a task runs; a process that dies lets them run out. The store is asked only when its answer may have changed; a
 sweep is the safety net, and finds what other processes stored.
@@ -49,7 +49,6 @@ class Pickup:
         *,
         workers: int,
         lease: float,
-        lane: Callable[[Job], str],
     ) -> None:
         """`work` does one job and says whether its lane is fine; `lease` is in seconds."""
         self._direction = direction
@@ -57,7 +56,6 @@ class Pickup:
         self._world = world
         self._workers = workers
         self._lease = lease
-        self._lane = lane
         self._lanes: dict[str, _Lane] = {}
         self._jobs: dict[asyncio.Task[None], Job] = {}
         self._reserved = 0
@@ -100,7 +98,7 @@ class Pickup:
 
     def start(self, job: Job) -> None:
         """Work on a job whose slot was reserved; when we stop meanwhile, it waits for its lease."""
-        self._vacate(self._lane(job))
+        self._vacate(job.lane)
         if not self._stopping:
             self._start(job)
 
@@ -183,7 +181,7 @@ class Pickup:
         return frozenset(name for name, lane in self._lanes.items() if lane.in_flight >= self._width(lane))
 
     def _start(self, job: Job) -> None:
-        lane = self._lanes.setdefault(self._lane(job), _Lane())
+        lane = self._lanes.setdefault(job.lane, _Lane())
         lane.in_flight += 1
         task = asyncio.create_task(self._run_one(job, lane))
         self._jobs[task] = job
@@ -201,7 +199,7 @@ class Pickup:
             log.exception("a failure of our own, the message waits for its lease", extra=facts)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._leave(self._lane(self._jobs.pop(task)))
+        self._leave(self._jobs.pop(task).lane)
         self._news.set()
 
     def _leave(self, name: str) -> None:

@@ -86,6 +86,7 @@ def _first_job(key: int, message: UserMessage, pmode: PMode, backend: str, signe
         message=message,
         pmode=pmode.name,
         backend=backend,
+        lane=pmode.name,
         attempts=1,
         first_at=message.timestamp,
         signed=signed,

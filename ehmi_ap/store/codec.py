@@ -142,6 +142,11 @@ def decode_references(meta: str) -> tuple[Reference, ...]:
     return _references(_decode(meta)["references"])
 
 
+def decode_signers(row: str) -> tuple[bytes, ...]:
+    """Certificates out of a JSON list of hexadecimal texts, in an order that says nothing."""
+    return tuple(sorted([bytes.fromhex(text) for text in _decode(row)]))
+
+
 def event_row(event: DeliveryEvent, backend: str) -> tuple[object, ...]:
     """The parameters of insert_event; `backend` is whom the event is told."""
     return (

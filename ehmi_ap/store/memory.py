@@ -13,8 +13,8 @@ from heapq import heappop, heappush
 from ehmi_ap.body import Body, MemoryBody, MemorySpool, Spool, read_all
 from ehmi_ap.errors import NotFound, StoreError, SubmissionConflict
 from ehmi_ap.lifecycle import Happening, State
-from ehmi_ap.model import DeliveryEvent, Direction, MessageId, Signed, UserMessage, Wire
-from ehmi_ap.ports import Job, Kept, Query, Sent, Stored, party_key
+from ehmi_ap.model import DeliveryEvent, Direction, MessageId, PartyId, Signed, UserMessage, Wire
+from ehmi_ap.ports import Job, Kept, Query, Sent, Stored, found_lane, party_key
 from ehmi_ap.store.rows import Row, matches
 from ehmi_ap.store.rules import CLAIM, FAILED, FINAL, HELD, backend_of, direction_of, lane_of, next_state
 
@@ -67,6 +67,7 @@ class MemoryStore:
         fingerprint: bytes,
         events: Sequence[DeliveryEvent],
         signed: Signed | None = None,
+        signers: Sequence[bytes] = (),
         lease: float | None = None,
     ) -> int | None:
         first = self._open.by_identity.get(_identity(message, Direction.OUTBOUND))
@@ -76,6 +77,8 @@ class MemoryStore:
             return None
         row = self._insert(message, Direction.OUTBOUND, State.ACCEPTED, pmode, backend, fingerprint, False, events)
         row.signed = signed
+        if signers:
+            row.lane, row.signers = found_lane(pmode, message.to.id), frozenset(signers)
         if lease is not None:
             self._claim(row, row.created_at, lease)
         return row.key
@@ -111,7 +114,7 @@ class MemoryStore:
         while len(jobs) < limit and self._next(direction) is not None and queue[0][0] <= now:
             entry = heappop(queue)
             row = self._open.rows[entry[1]]
-            if lane_of(direction, row.pmode, row.backend) in pass_over:
+            if row.lane in pass_over:
                 passed.append(entry)
                 continue
             self._claim(row, now, lease)
@@ -129,7 +132,7 @@ class MemoryStore:
         if not pass_over:
             return self._next(direction)
         rows = (self._open.rows.get(key) for _, key in self._open.queue[direction])
-        others = (row for row in rows if row and lane_of(direction, row.pmode, row.backend) not in pass_over)
+        others = (row for row in rows if row and row.lane not in pass_over)
         return min((row.due for row in others if row.due is not None), default=None)
 
     async def renew(self, keys: Collection[int], *, now: datetime, lease: float) -> None:
@@ -142,6 +145,25 @@ class MemoryStore:
         row = self._open.rows.get(key)
         if row is not None and row.signed is None:
             row.signed = signed
+
+    async def keep_found(
+        self,
+        key: int,
+        *,
+        attempt: int,
+        to: PartyId,
+        signers: Sequence[bytes],
+        signed: Signed | None,
+        events: Sequence[DeliveryEvent],
+    ) -> bool:
+        row = self._open.rows.get(key)
+        if row is None or row.state not in HELD or row.attempts != attempt:
+            return False
+        row.message = replace(row.message, to=replace(row.message.to, id=to))
+        row.lane, row.signers = found_lane(row.pmode, to), row.signers | frozenset(signers)
+        row.signed = signed or row.signed
+        self._add_events(events, row)
+        return True
 
     async def settle(
         self,
@@ -190,6 +212,7 @@ class MemoryStore:
             backend=row.backend,
             state=row.state,
             references=row.signed.references if row.signed else (),
+            signers=tuple(sorted(row.signers)),
         )
 
     async def find(self, query: Query) -> Sequence[Stored]:
@@ -290,6 +313,7 @@ class MemoryStore:
             message=message,
             pmode=pmode,
             backend=backend,
+            lane=lane_of(direction, pmode, backend),
             fingerprint=fingerprint,
             fetched=fetched,
             created_at=at,
@@ -360,9 +384,11 @@ def _job(row: Row) -> Job:
         message=row.message,
         pmode=row.pmode,
         backend=row.backend,
+        lane=row.lane,
         attempts=row.attempts,
         first_at=row.first_at,
         signed=row.signed,
+        signers=tuple(sorted(row.signers)),
         lost_code=row.code,
     )
 

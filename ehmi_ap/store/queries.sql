@@ -30,6 +30,20 @@ INSERT OR IGNORE INTO signed (key, meta, envelope) SELECT key, ?2, ?3 FROM messa
 -- name: insert_signed_part
 INSERT INTO signed_part (key, inline, files) VALUES (?1, ?2, ?3);
 
+-- name: drop_signed
+-- With its parts.
+DELETE FROM signed WHERE key = ?1;
+
+-- name: insert_signer
+INSERT OR IGNORE INTO signer (key, certificate) VALUES (?1, ?2);
+
+-- name: readdress
+-- eb:To in the header: value and type of its PartyId; the role stays.
+UPDATE content SET header = json_set(header, '$.to[0]', ?2, '$.to[1]', ?3) WHERE key = ?1;
+
+-- name: change_lane
+UPDATE message SET partner = ?2, lane = ?3 WHERE key = ?1;
+
 -- name: insert_event
 -- An event that names no backend is for the backend of its message; one that is for nobody is never untold.
 INSERT INTO event (key, kind, message_id, direction, at, failed, code, detail, backend, told)
@@ -48,8 +62,9 @@ WITH RECURSIVE lane (name) AS (
     SELECT (SELECT min(m.lane) FROM message AS m WHERE m.direction = ?1 AND m.lane > lane.name AND m.due IS NOT NULL)
     FROM lane WHERE lane.name IS NOT NULL
 )
-SELECT m.key, m.state, m.pmode, m.backend, m.attempts + 1, m.first_at, m.last_code,
-       c.header, CASE WHEN s.key IS NULL THEN c.inline END, s.meta, s.envelope, p.inline
+SELECT m.key, m.state, m.pmode, m.backend, m.lane, m.attempts + 1, m.first_at, m.last_code,
+       c.header, CASE WHEN s.key IS NULL THEN c.inline END, s.meta, s.envelope, p.inline,
+       (SELECT json_group_array(hex(certificate)) FROM signer WHERE key = m.key)
 FROM message AS m
 JOIN content AS c USING (key)
 LEFT JOIN signed AS s USING (key)
@@ -92,7 +107,7 @@ WHERE key IN (SELECT value FROM json_each(?1)) AND state IN (SELECT value FROM j
 UPDATE message SET due = changed_at WHERE state IN (SELECT value FROM json_each(?1)) AND due IS NOT NULL;
 
 -- name: standing
-SELECT state, attempts, backend FROM message WHERE key = ?1;
+SELECT state, attempts, backend, pmode FROM message WHERE key = ?1;
 
 -- name: settle
 -- In the transaction of standing.
@@ -113,7 +128,8 @@ DELETE FROM signed_part WHERE key = ?1;
 DELETE FROM file WHERE key = ?1 AND signed = 1 RETURNING name;
 
 -- name: sent
-SELECT m.key, m.pmode, m.backend, m.state, c.header, s.meta
+SELECT m.key, m.pmode, m.backend, m.state, c.header, s.meta,
+       (SELECT json_group_array(hex(certificate)) FROM signer WHERE key = m.key)
 FROM message AS m
 JOIN content AS c USING (key)
 LEFT JOIN signed AS s USING (key)

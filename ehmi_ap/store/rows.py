@@ -20,6 +20,7 @@ class Row:
     message: UserMessage
     pmode: str
     backend: str
+    lane: str
     fingerprint: bytes
     fetched: bool
     created_at: datetime
@@ -28,6 +29,7 @@ class Row:
     due: datetime | None
     attempts: int = 0
     signed: Signed | None = None
+    signers: frozenset[bytes] = frozenset()
     receipt: Wire | None = None
     payloads_kept: bool = True
     code: str | None = None

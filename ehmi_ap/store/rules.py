@@ -1,7 +1,8 @@
 """What the stores take from lifecycle.TRANSITIONS; there is no other list of states in this room."""
 
 from ehmi_ap.lifecycle import TRANSITIONS, Happening, State
-from ehmi_ap.model import DeliveryEvent, Direction, Property, UserMessage
+from ehmi_ap.model import DeliveryEvent, Direction, PartyId, Property, UserMessage
+from ehmi_ap.ports import found_lane
 
 CLAIM: dict[State, State] = {}
 """Who may be claimed, and what it becomes. A lease that ran out is a miss that nobody reported, then a claim."""
@@ -56,9 +57,11 @@ def partner(message: UserMessage, direction: Direction) -> str:
     return (message.to if direction is Direction.OUTBOUND else message.from_).id.value
 
 
-def lane_of(direction: Direction, pmode: str, backend: str) -> str:
-    """What `pass_over` of claim() names: the partner's P-Mode, or the backend."""
-    return pmode if direction is Direction.OUTBOUND else backend
+def lane_of(direction: Direction, pmode: str, backend: str, *, found: PartyId | None = None) -> str:
+    """What `pass_over` of claim() names; `found` is the access point where a look-up found it."""
+    if direction is Direction.INBOUND:
+        return backend
+    return pmode if found is None else found_lane(pmode, found)
 
 
 def end_entity(properties: tuple[Property, ...], name: str) -> str | None:

@@ -10,7 +10,7 @@ CREATE TABLE message (
     fingerprint     BLOB NOT NULL,
     pmode           TEXT NOT NULL,
     backend         TEXT NOT NULL,
-    lane            TEXT NOT NULL,              -- outbound: the P-Mode, inbound: the backend (Store.claim, pass_over)
+    lane            TEXT NOT NULL,              -- who waits together (Store.claim, pass_over)
     partner         TEXT NOT NULL,
     original_sender TEXT,
     final_recipient TEXT,

@@ -15,7 +15,7 @@ from typing import Any
 from ehmi_ap.body import Body, MemoryBody
 from ehmi_ap.errors import SubmissionConflict
 from ehmi_ap.lifecycle import Happening, State
-from ehmi_ap.model import DeliveryEvent, Direction, MessageId, Signed, UserMessage, Wire
+from ehmi_ap.model import DeliveryEvent, Direction, MessageId, PartyId, Signed, UserMessage, Wire
 from ehmi_ap.ports import Job, Kept, Query, Sent, Stored
 from ehmi_ap.store import codec
 from ehmi_ap.store.blobs import FileBlobs
@@ -38,7 +38,11 @@ from ehmi_ap.store.statements import (
     insert_events,
     insert_message,
     insert_signed,
+    insert_signers,
+    is_claimed,
     message_row,
+    readdress,
+    replace_signed,
     wire,
 )
 from ehmi_ap.store.writer import Writer
@@ -82,12 +86,15 @@ class SqliteStore:
         fingerprint: bytes,
         events: Sequence[DeliveryEvent],
         signed: Signed | None = None,
+        signers: Sequence[bytes] = (),
         lease: float | None = None,
     ) -> int | None:
         layout = await lay_out([payload.body for payload in message.payloads], self._blobs)
         kept = None if signed is None else await self._lay_out_signed(signed)
         state = State.ACCEPTED
-        row = message_row(message, Direction.OUTBOUND, state, pmode, backend, fingerprint, events, lease=lease)
+        row = message_row(
+            message, Direction.OUTBOUND, state, pmode, backend, fingerprint, events, found=bool(signers), lease=lease
+        )
         header = codec.encode_message(message, layout.places)
 
         def work(connection: sqlite3.Connection) -> int | bytes:
@@ -97,6 +104,8 @@ class SqliteStore:
             insert_events(connection, events, key, backend)
             if kept is not None:
                 insert_signed(connection, key, *kept)
+            if signers:
+                insert_signers(connection, key, signers)
             return key
 
         def after(result: int | bytes | None) -> None:
@@ -165,6 +174,36 @@ class SqliteStore:
 
         await self._writer.run(work, partial(self._release_unless, True, layout))
 
+    async def keep_found(
+        self,
+        key: int,
+        *,
+        attempt: int,
+        to: PartyId,
+        signers: Sequence[bytes],
+        signed: Signed | None,
+        events: Sequence[DeliveryEvent],
+    ) -> bool:
+        kept = None if signed is None else await self._lay_out_signed(signed)
+
+        def work(connection: sqlite3.Connection) -> list[str] | None:
+            held = is_claimed(connection, key, attempt)
+            if held is None:
+                return None
+            pmode, backend = held
+            readdress(connection, key, to, pmode)
+            insert_signers(connection, key, signers)
+            insert_events(connection, events, key, backend)
+            return [] if kept is None else replace_signed(connection, key, *kept)
+
+        def after(result: list[str] | None) -> None:
+            if result is None:
+                self._release(kept[2] if kept else None)
+
+        unwanted = await self._writer.run(work, after)
+        await remove_files(self._blobs, unwanted or [])
+        return unwanted is not None
+
     async def _lay_out_signed(self, signed: Signed) -> tuple[str, bytes, Layout]:
         layout = await lay_out([part.body for part in signed.parts], self._blobs)
         return codec.encode_signed(signed, layout.places), signed.envelope, layout
@@ -214,7 +253,7 @@ class SqliteStore:
         row = await self._fetch_one("sent", (message_id, Direction.OUTBOUND.value))
         if row is None:
             return None
-        key, pmode, backend, state, header, meta = row
+        key, pmode, backend, state, header, meta, signers = row
         return Sent(
             key=key,
             message=codec.decode_message(header, self._lazy(key)),
@@ -222,6 +261,7 @@ class SqliteStore:
             backend=backend,
             state=codec.STATE[state],
             references=codec.decode_references(meta) if meta else (),
+            signers=codec.decode_signers(signers),
         )
 
     async def find(self, query: Query) -> Sequence[Stored]:
@@ -340,6 +380,7 @@ class SqliteStore:
         key: int,
         pmode: str,
         backend: str,
+        lane: str,
         attempts: int,
         first_at: int,
         code: str | None,
@@ -348,6 +389,7 @@ class SqliteStore:
         meta: str | None,
         envelope: bytes,
         parts: bytes | None,
+        signers: str,
     ) -> Job:
         bodies = self._lazy(key) if inline is None else self._loaded(inline)
         return Job(
@@ -355,9 +397,11 @@ class SqliteStore:
             message=codec.decode_message(header, bodies),
             pmode=pmode,
             backend=backend,
+            lane=lane,
             attempts=attempts,
             first_at=moment(first_at),
             signed=codec.decode_signed(meta, envelope, self._loaded(parts or b"")) if meta else None,
+            signers=codec.decode_signers(signers),
             lost_code=code,
         )
 

@@ -12,13 +12,13 @@ from typing import Any
 
 from ehmi_ap.body import MemoryBody
 from ehmi_ap.lifecycle import Happening, State
-from ehmi_ap.model import DeliveryEvent, Direction, UserMessage, Wire
-from ehmi_ap.ports import Query, party_key
+from ehmi_ap.model import DeliveryEvent, Direction, PartyId, UserMessage, Wire
+from ehmi_ap.ports import Query, found_lane, party_key
 from ehmi_ap.store import codec
 from ehmi_ap.store.codec import micros
 from ehmi_ap.store.database import load_queries
 from ehmi_ap.store.layout import Layout
-from ehmi_ap.store.rules import CLAIM, FAILED, FINAL, backend_of, end_entity, lane_of, next_state, partner
+from ehmi_ap.store.rules import CLAIM, FAILED, FINAL, HELD, backend_of, end_entity, lane_of, next_state, partner
 
 SQL = load_queries()
 
@@ -64,11 +64,12 @@ def message_row(
     events: Sequence[DeliveryEvent],
     *,
     fetched: bool = False,
+    found: bool = False,
     lease: float | None = None,
 ) -> tuple[object, ...]:
     """The row of a new message; with a `lease` in seconds it is claimed as it comes, else due at once.
 
-    `fetched`: C4 fetches it, nobody claims it.
+    `fetched`: C4 fetches it, nobody claims it. `found`: a look-up said whom it goes to.
     """
     # The caller's clock, which is also that of claim(); ours only where it says nothing.
     at = micros(events[0].at if events else datetime.now(UTC))
@@ -82,7 +83,7 @@ def message_row(
         fingerprint,
         pmode,
         backend,
-        lane_of(direction, pmode, backend),
+        lane_of(direction, pmode, backend, found=message.to.id if found else None),
         partner(message, direction),
         end_entity(message.properties, "originalSender"),
         end_entity(message.properties, "finalRecipient"),
@@ -134,6 +135,34 @@ def insert_signed(connection: sqlite3.Connection, key: int, meta: str, envelope:
     return True
 
 
+def insert_signers(connection: sqlite3.Connection, key: int, signers: Sequence[bytes]) -> None:
+    connection.executemany(SQL["insert_signer"], [(key, certificate) for certificate in signers])
+
+
+def is_claimed(connection: sqlite3.Connection, key: int, attempt: int) -> tuple[str, str] | None:
+    """P-Mode and backend of a message that the claim `attempt` still holds."""
+    row = connection.execute(SQL["standing"], (key,)).fetchone()
+    if row is None:
+        return None
+    state, attempts, backend, pmode = row
+    return (pmode, backend) if codec.STATE[state] in HELD and attempts == attempt else None
+
+
+def readdress(connection: sqlite3.Connection, key: int, to: PartyId, pmode: str) -> None:
+    """A look-up said whom the message goes to."""
+    connection.execute(SQL["readdress"], (key, to.value, to.type))
+    connection.execute(SQL["change_lane"], (key, to.value, found_lane(pmode, to)))
+
+
+def replace_signed(connection: sqlite3.Connection, key: int, meta: str, envelope: bytes, layout: Layout) -> list[str]:
+    """What was signed before goes: the names of its files."""
+    unwanted = drop_signed(connection, key)
+    with overwriting(connection):
+        connection.execute(SQL["drop_signed"], (key,))
+    insert_signed(connection, key, meta, envelope, layout)
+    return unwanted
+
+
 def claim_due(
     connection: sqlite3.Connection, direction: Direction, now: datetime, until: datetime, limit: int, pass_over: str
 ) -> list[Any]:
@@ -150,7 +179,7 @@ def apply(connection: sqlite3.Connection, key: int, step: Step) -> str | None:
     row = connection.execute(SQL["standing"], (key,)).fetchone()
     if row is None:
         return None
-    state, attempts, backend = row
+    state, attempts, backend, _ = row
     after = next_state(codec.STATE[state], step.happening, attempts=attempts, attempt=step.attempt)
     if after is None:
         return None

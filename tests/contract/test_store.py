@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from store_samples import (
@@ -26,8 +27,8 @@ from store_samples import (
 from ehmi_ap.body import Body, read_all
 from ehmi_ap.errors import NotFound, StoreError, SubmissionConflict
 from ehmi_ap.lifecycle import TRANSITIONS, Happening, State
-from ehmi_ap.model import Direction, EventKind, MessageId, Party, PartyId, Property
-from ehmi_ap.ports import Blobs, Query, Store
+from ehmi_ap.model import UNDISCOVERED, Direction, EventKind, MessageId, Party, PartyId, Property
+from ehmi_ap.ports import Blobs, Job, Query, Store, found_lane
 
 OUT, IN = Direction.OUTBOUND, Direction.INBOUND
 BIG = bytes(range(256)) * 1024  # 256 KiB: a file where bodies become files
@@ -398,6 +399,121 @@ async def test_sent_knows_what_a_late_signal_names(store: Store) -> None:
     known = await store.sent(MessageId("m1@x"))
     assert known is not None
     assert (known.key, known.state, known.references) == (job.key, State.SENDING, signed().references)
+
+
+# found by a look-up
+
+
+ELSEWHERE = PartyId("0088:5790000000002", "urn:type")
+
+
+async def found(store: Store, job: Job, to: PartyId = THEIRS, **changes: Any) -> bool:
+    values = {"attempt": job.attempts, "to": to, "signers": [b"cert"], "signed": None, "events": [], **changes}
+    return await store.keep_found(job.key, **values)
+
+
+async def again(store: Store, job: Job) -> Job:
+    """The next attempt of a message."""
+    await store.settle(job.key, Happening.MISSED, now=NOW)
+    return await claim_one(store, OUT)
+
+
+async def test_whom_a_look_up_found_is_kept_with_the_message(store: Store) -> None:
+    """Receiver, what was signed for it, who signs its receipts, and the event: one transaction."""
+    await accept(store, message(to=Party(UNDISCOVERED, "responder")))
+    job = await claim_one(store, OUT)
+    assert (job.message.to.id, job.lane, job.signers) == (UNDISCOVERED, "partner", ())
+    told = event(kind=EventKind.DISCOVERED, detail="SMP https://smp.example")
+    assert await found(store, job, ELSEWHERE, signed=signed(b"1"), events=[told])
+    (stored,) = await store.find(Query(party=ELSEWHERE.value))
+    assert stored.message.to == Party(ELSEWHERE, "responder")
+    assert await store.find(Query(party="")) == []
+    known = await store.sent(MessageId("m1@x"))
+    assert known is not None
+    assert (known.references, known.signers) == (signed().references, (b"cert",))
+    assert [e.kind for e in await store.undelivered_events("rest", limit=9)] == [
+        EventKind.RECEIVED,
+        EventKind.DISCOVERED,
+    ]
+    job = await again(store, job)
+    assert (job.message.to, job.signers) == (Party(ELSEWHERE, "responder"), (b"cert",))
+    assert replace(job.message, payloads=()) == replace(stored.message, payloads=())
+    assert job.signed is not None
+    assert [read_all(part.body) for part in job.signed.parts] == [b"1"]
+
+
+async def test_an_access_point_without_a_type_is_found_too(store: Store) -> None:
+    await accept(store, message(to=Party(UNDISCOVERED, "responder")))
+    job = await claim_one(store, OUT)
+    assert await found(store, job, PartyId("urn:ap"))
+    assert (await again(store, job)).message.to == Party(PartyId("urn:ap"), "responder")
+
+
+async def test_what_goes_elsewhere_is_signed_anew(store: Store, blobs: Blobs) -> None:
+    """The bytes signed for another access point go, files too; the certificates of both stay."""
+    await accept(store)
+    job = await claim_one(store, OUT)
+    assert await found(store, job, signed=signed(spooled(blobs, BIG), envelope=b"<first/>"))
+    assert await found(store, job, signers=[b"new", b"cert"])
+    job = await again(store, job)
+    assert job.signed is not None
+    assert (job.signed.envelope, job.signers) == (b"<first/>", (b"cert", b"new"))
+    second = signed(spooled(blobs, BIG + b"2"), b"small", envelope=b"<second/>")
+    assert await found(store, job, ELSEWHERE, signed=second, signers=[b"third"])
+    job = await again(store, job)
+    assert job.signed is not None
+    assert (job.signed.envelope, job.signers) == (b"<second/>", (b"cert", b"new", b"third"))
+    assert [read_all(part.body) for part in job.signed.parts] == [BIG + b"2", b"small"]
+    assert read(job.message) == [b"<doc/>"]
+
+
+async def test_who_lost_his_lease_changes_nothing_of_what_was_found(store: Store) -> None:
+    """Nor who comes after the receipt: the next one's bytes are those that were sent."""
+    await accept(store)
+    stale = await claim_one(store, OUT, lease=30)
+    fresh = await claim_one(store, OUT, at=later(31))
+    assert await found(store, fresh, signed=signed(b"fresh", envelope=b"<fresh/>"))
+    late = signed(BIG, envelope=b"<stale/>")
+    assert not await found(store, stale, ELSEWHERE, signed=late, signers=[b"x"], events=[event()])
+    assert not await found(store, replace(fresh, key=77))
+    assert (await store.find(Query()))[0].message.to.id == THEIRS
+    assert len(await store.events()) == 1
+    await store.settle(fresh.key, Happening.SETTLED, now=later(32))
+    assert not await found(store, fresh, ELSEWHERE)
+    known = await store.sent(MessageId("m1@x"))
+    assert known is not None
+    assert (known.signers, known.message.to.id) == ((b"cert",), THEIRS)
+
+
+async def test_who_was_found_waits_in_a_lane_of_its_own(store: Store) -> None:
+    """Under one P-Mode, a dead access point holds up neither the others nor those that nobody looked for yet."""
+    for name in "abcd":
+        to = UNDISCOVERED if name in "bd" else THEIRS
+        signers = [b"cert"] if name == "a" else []
+        await accept(store, message(name, to=Party(to, "responder")), signers=signers)
+    lane = found_lane("partner", THEIRS)
+
+    async def waiting(*pass_over: str) -> str:
+        jobs = await store.claim(OUT, now=NOW, lease=60, limit=9, pass_over=pass_over)
+        for job in jobs:
+            if job.message.message_id == "b" and job.lane == "partner":
+                await found(store, job)
+            await store.settle(job.key, Happening.MISSED, now=NOW)
+        return "".join(f"{job.message.message_id}{job.lane == lane:d}" for job in jobs)
+
+    assert await waiting(lane) == "b0c0d0"
+    assert await waiting("partner") == "a1b1"
+    assert await store.next_due(OUT, pass_over=[lane, "partner"]) is None
+    assert await waiting() == "a1b1c0d0"
+
+
+async def test_what_was_found_goes_with_its_message(store: Store) -> None:
+    await accept(store, signers=[b"cert"])
+    job = await claim_one(store, OUT)
+    await store.settle(job.key, Happening.SETTLED, now=NOW)
+    assert await store.purge(payloads_before=later(1), messages_before=later(1)) == 1
+    assert await accept(store)
+    assert (await claim_one(store, OUT)).signers == ()
 
 
 # settle

@@ -45,7 +45,7 @@ class Script:
         return name, facts
 
 
-RARE = ("sign", "renew", "record", "told", "purge")
+RARE = ("sign", "find", "renew", "record", "told", "purge")
 
 
 def shown(job: Job) -> tuple[object, ...]:
@@ -74,7 +74,8 @@ class Player:
     async def accept(self, **f: Any) -> object:
         what = message(f["id"], payloads=(payload(b"x" * f["size"]),))
         told = [event(f["id"], at=later(f["at"]))]
-        return await accept(self.store, what, bytes([f["number"] // 3]), pmode=f["lane"], events=told)
+        signers = [b"cert"] if f["place"] == 3 else []
+        return await accept(self.store, what, bytes([f["number"] // 3]), pmode=f["lane"], events=told, signers=signers)
 
     async def keep(self, **f: Any) -> object:
         sender = Party(PartyId(f"partner{f['number']}"), "role")
@@ -115,6 +116,20 @@ class Player:
             await self.store.keep_signed(key, signed(b"y" * f["size"], envelope=f"{f['at']}".encode()))
         known = await self.store.sent(MessageId(f["id"]))
         return known and (known.state, known.references)
+
+    async def find(self, **f: Any) -> object:
+        key = await self.key(f["place"])
+        parts = signed(b"z" * f["size"], envelope=f"{f['at']}".encode())
+        applied = await self.store.keep_found(
+            key,
+            attempt=1,
+            to=PartyId(f"ap{f['number']}"),
+            signers=[f["id"].encode()],
+            signed=parts if f["number"] % 2 else None,
+            events=[event(f["id"], EventKind.DISCOVERED, at=later(f["at"]))],
+        )
+        known = await self.store.sent(MessageId(f["id"]))
+        return applied, known and (known.signers, known.references)
 
     async def renew(self, **f: Any) -> object:
         keys = [await self.key(f["place"]), await self.key(f["number"])]

@@ -22,7 +22,7 @@ Work = Callable[[Job, World], Awaitable[bool]]
 @asynccontextmanager
 async def running(work: Work, to: World, *, workers: int = 4, lease: float = 60.0) -> AsyncIterator[Pickup]:
     """A pickup that runs; whatever a test waits for in vain ends after five seconds."""
-    pickup = Pickup(Direction.OUTBOUND, work, to, workers=workers, lease=lease, lane=lambda job: job.pmode)
+    pickup = Pickup(Direction.OUTBOUND, work, to, workers=workers, lease=lease)
     unheard: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: unheard.append(context))
     run = asyncio.create_task(pickup.run())
@@ -277,7 +277,7 @@ async def brought(to: World, name: str, pmode: str, lease: float) -> Job:
         what, pmode=pmode, backend="rest", fingerprint=b"f", events=[event(name, to.now())], lease=lease
     )
     assert key is not None
-    return Job(key=key, message=what, pmode=pmode, backend="rest", attempts=1, first_at=to.now())
+    return Job(key=key, message=what, pmode=pmode, backend="rest", lane=pmode, attempts=1, first_at=to.now())
 
 
 async def test_what_a_slot_was_reserved_for_is_sent_without_a_claim(new_id: NewId) -> None:

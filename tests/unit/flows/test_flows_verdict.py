@@ -56,6 +56,7 @@ def job(now: datetime, *, attempts: int = 1, lost: str | None = None) -> Job:
         message=message,
         pmode="them",
         backend="rest",
+        lane="them",
         attempts=attempts,
         first_at=now,
         lost_code=lost,

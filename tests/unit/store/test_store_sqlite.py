@@ -16,9 +16,11 @@ from store_samples import NOW, accept, claim_one, event, keep, later, message, p
 from ehmi_ap.body import MemoryBody, read_all
 from ehmi_ap.errors import ConfigError, NotFound, StoreError
 from ehmi_ap.lifecycle import Happening
-from ehmi_ap.model import Direction, MessageId, Wire
+from ehmi_ap.model import Direction, MessageId, PartyId, Wire
 from ehmi_ap.ports import Query
+from ehmi_ap.store import database
 from ehmi_ap.store.blobs import FileBlobs, FileBody
+from ehmi_ap.store.database import MIGRATIONS, connect, load_queries, migrate
 from ehmi_ap.store.sqlite import SqliteStore
 from ehmi_ap.store.statements import SQL
 
@@ -188,6 +190,53 @@ async def test_purged_payloads_are_overwritten(store: SqliteStore, tmp_path: Pat
     assert b"m19" in left
 
 
+async def test_what_was_signed_for_another_is_overwritten(store: SqliteStore, tmp_path: Path) -> None:
+    """A look-up led elsewhere: the bytes for the first go, from the database and from the disk."""
+    await accept(store)
+    job = await claim_one(store, Direction.OUTBOUND)
+    found: dict[str, Any] = {"attempt": 1, "signers": [b"cert"], "events": []}
+    first = signed(b"<patient>" * 1000, BIG)
+    assert await store.keep_found(job.key, to=PartyId("a"), signed=first, **found)
+    del first
+    assert len(await kept_files(tmp_path)) == 1
+    assert await store.keep_found(job.key, to=PartyId("b"), signed=signed(b"new"), **found)
+    assert await kept_files(tmp_path) == []
+    await store.close()
+    assert b"<patient>" not in (tmp_path / "db" / "store.db").read_bytes()
+
+
+async def test_files_of_what_was_found_too_late_are_let_go(store: SqliteStore, tmp_path: Path) -> None:
+    await accept(store)
+    job = await claim_one(store, Direction.OUTBOUND)
+    late: dict[str, Any] = {"attempt": 2, "to": PartyId("a"), "signers": [b"cert"], "events": []}
+    assert not await store.keep_found(job.key, signed=signed(BIG), **late)
+    assert await kept_files(tmp_path) == []
+
+
+async def test_a_store_of_the_first_version_goes_on(tmp_path: Path) -> None:
+    """What waited in it is claimed in its old lane, and its look-up is kept like any other's."""
+    (tmp_path / "db").mkdir()
+    connection = connect(tmp_path / "db" / "store.db")
+    migrate(connection, [database._text("schema.sql")])
+    header = '{"id":"m1@x","at":"2026-11-23T08:00:00+00:00","from":["us",null,"i"],"to":["them","t","r"],'
+    header += '"service":["s",null],"action":"a","conversation":"c","ref":null,"mpc":null,"agreement":null,'
+    header += '"properties":[],"payloads":[]}'
+    row = ("outbound", "accepted", "m1@x", "", b"f", "partner", "rest", "partner", "them", None, None, "c", 0, 1, 1, 0)
+    connection.execute(load_queries()["insert_message"], row)
+    connection.execute(load_queries()["insert_content"], (1, header, b""))
+    connection.close()
+    store = await open_store(tmp_path)
+    job = await claim_one(store, Direction.OUTBOUND)
+    assert (job.lane, job.signers, job.message.to.id) == ("partner", (), PartyId("them", "t"))
+    assert await store.keep_found(
+        job.key, attempt=1, to=PartyId("new"), signers=[b"cert"], signed=signed(b"z"), events=[]
+    )
+    await store.settle(job.key, Happening.MISSED, now=NOW)
+    job = await claim_one(store, Direction.OUTBOUND)
+    assert (job.signers, job.message.to.id, job.message.to.role) == ((b"cert",), PartyId("new"), "r")
+    await store.close()
+
+
 async def test_a_list_loads_no_payload(store: SqliteStore) -> None:
     """Bodies of stored messages are read when they are asked for, in any thread, and then no more."""
     await keep(store, message(payloads=(payload(b"first"), payload(b"second"))))
@@ -287,7 +336,7 @@ async def test_a_sweep_that_fails_opens_nothing(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="the disk failed"):
         await SqliteStore.open(tmp_path / "store.db", Broken(tmp_path / "payloads"))
     connection = sqlite3.connect(tmp_path / "store.db")
-    assert connection.execute("SELECT max(version) FROM schema_version").fetchone() == (1,)
+    assert connection.execute("SELECT max(version) FROM schema_version").fetchone() == (len(MIGRATIONS),)
     connection.close()
 
 
