@@ -1,9 +1,10 @@
 """XML Signature: reading, checking and making.
 
-Rules: read_signature() accepts one narrow shape (W3C XML Signature 1.1 without ds:Object, exclusive C14N only) and
-decides nothing; the caller checks its allow-lists with check_allowed(), then each reference against what it refers
-to, then the value with check_value(). What a reference covers is for the caller to find in an id index: nothing
-here looks anything up by URI. What is made here is text that is its own canonical form, so nothing is parsed twice.
+Rules: read_signature() accepts one narrow shape (W3C XML Signature 1.1 without ds:Object, exclusive C14N unless the
+caller names others) and decides nothing; the caller checks its allow-lists with check_allowed(), then each reference
+against what it refers to, then the value with check_value(). What a reference covers is for the caller to find in an
+id index: nothing here looks anything up by URI. What is made here is text that is its own canonical form, so nothing
+is parsed twice.
 """
 
 import base64
@@ -17,7 +18,7 @@ from lxml import etree
 
 from ehmi_ap.crypto import algorithms
 from ehmi_ap.crypto.algorithms import DIGESTS, DS, EXC_C14N, SIGNATURES
-from ehmi_ap.crypto.c14n import canonical
+from ehmi_ap.crypto.c14n import canonical, inclusive
 from ehmi_ap.crypto.elements import attribute, base64_of, children, escaped, no_children, optional, single
 from ehmi_ap.errors import BudgetExceeded, MalformedSecurity, NotAllowedAlgorithm, WrongDigest, WrongSignature
 from ehmi_ap.model import Reference
@@ -86,38 +87,43 @@ class ParsedSignature:
     element: etree._Element
 
 
-def read_signature(element: etree._Element, limits: SignatureLimits = DEFAULT_LIMITS) -> ParsedSignature:
-    """Reads a ds:Signature (XML Signature 4; as4-wire 3.2).
+def read_signature(
+    element: etree._Element, limits: SignatureLimits = DEFAULT_LIMITS, *, c14n: Sequence[str] = (EXC_C14N,)
+) -> ParsedSignature:
+    """Reads a ds:Signature (XML Signature 4; as4-wire 3.2); `c14n` are the URIs that may canonicalise SignedInfo.
 
     Raises:
         MalformedSecurity: not of the one shape accepted here.
-        NotAllowedAlgorithm: SignedInfo is not canonicalised by exclusive C14N without comments.
+        NotAllowedAlgorithm: SignedInfo is canonicalised in another way.
+        MalformedXml: SignedInfo has no canonical form.
         BudgetExceeded: more references, transforms or prefixes than `limits` allows.
     """
     if element.tag != f"{{{DS}}}Signature":
         raise MalformedSecurity("a ds:Signature was expected")
     parts = children(element, DS, ("SignedInfo", "SignatureValue", "KeyInfo"))
     info, value = single(parts, "SignedInfo"), single(parts, "SignatureValue")
-    c14n, prefixes, method, references = _signed_info(info, limits)
+    uri, prefixes, method, references = _signed_info(info, limits, c14n)
     return ParsedSignature(
         algorithm=method,
         value=base64_of(value, _MAX_VALUE),
         references=references,
-        signed_info=canonical(info, prefixes),
-        c14n=c14n,
+        signed_info=canonical(info, prefixes) if uri == EXC_C14N else inclusive(info),
+        c14n=uri,
         key_info=optional(parts, "KeyInfo"),
         element=element,
     )
 
 
 def _signed_info(
-    info: etree._Element, limits: SignatureLimits
+    info: etree._Element, limits: SignatureLimits, allowed: Sequence[str]
 ) -> tuple[str, tuple[str, ...], str, tuple[ParsedReference, ...]]:
     parts = children(info, DS, ("CanonicalizationMethod", "SignatureMethod", "Reference"))
     c14n = single(parts, "CanonicalizationMethod")
     uri, method = attribute(c14n, "Algorithm"), single(parts, "SignatureMethod")
-    if uri != EXC_C14N:
+    if uri not in allowed:
         raise NotAllowedAlgorithm("canonicalization", algorithms.shown(uri))
+    if uri != EXC_C14N:
+        no_children(c14n)
     no_children(method)
     references = parts.get("Reference")
     if references is None:

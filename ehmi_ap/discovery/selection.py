@@ -1,0 +1,259 @@
+"""Which of the published endpoints is sent to, and why not the others (spec/discovery.md 2.3).
+
+Rules: the first endpoint that passes every step, in the network's order of transport profiles. The steps in order are
+the reasons below; an endpoint is dropped at the first that it fails, and the one that came furthest decides what the
+sender is told.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from ehmi_ap.crypto.certificate import Certificate
+from ehmi_ap.crypto.certs import Purpose, check_chain, check_fit
+from ehmi_ap.discovery import urls
+from ehmi_ap.discovery.found import Endpoint, Identifier, Wanted
+from ehmi_ap.discovery.network import Network
+from ehmi_ap.discovery.published import Metadata, Process, PublishedCertificate, PublishedEndpoint, Target
+from ehmi_ap.errors import CertificateRefused, DiscoveryError, NotSupported, Untrusted
+from ehmi_ap.model import Participant
+
+
+class Reason(StrEnum):
+    """Why an endpoint was not chosen, in the order of the steps."""
+
+    PROCESS = "process"  # it is of another process
+    TRANSPORT_PROFILE = "transport-profile"  # it is none that the network names
+    NOT_YET_ACTIVE = "not-yet-active"
+    EXPIRED = "expired"
+    UNREADABLE_DATES = "unreadable-dates"
+    NO_URL = "no-url"
+    URL = "url"  # it must not be sent to
+    CERTIFICATE = "certificate"  # there is none that can be read, is valid, fits its use and is trusted
+    LESS_PREFERRED = "less-preferred"  # it could be used, and another comes first
+
+
+_ORDER = {reason: position for position, reason in enumerate(Reason)}
+_ERRORS: dict[Reason, tuple[type[DiscoveryError], str]] = {
+    Reason.PROCESS: (NotSupported, "PROCESS_NOT_SUPPORTED"),
+    Reason.TRANSPORT_PROFILE: (NotSupported, "TRANSPORT_PROFILE_NOT_SUPPORTED"),
+    Reason.NOT_YET_ACTIVE: (NotSupported, "ENDPOINT_NOT_ACTIVE"),
+    Reason.EXPIRED: (NotSupported, "ENDPOINT_NOT_ACTIVE"),
+    Reason.UNREADABLE_DATES: (NotSupported, "ENDPOINT_NOT_ACTIVE"),
+    Reason.NO_URL: (NotSupported, "ENDPOINT_WITHOUT_URL"),
+    Reason.URL: (Untrusted, "ENDPOINT_URL"),
+    Reason.CERTIFICATE: (Untrusted, "ENDPOINT_CERTIFICATE"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropped:
+    """An endpoint that was not chosen; `what` is one clause for people."""
+
+    endpoint: PublishedEndpoint
+    reason: Reason
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What of the metadata is used: one of `endpoint`, `redirect` (of the process) and `error` is there."""
+
+    endpoint: Endpoint | None = None
+    redirect: Target | None = None
+    error: DiscoveryError | None = None
+    dropped: tuple[Dropped, ...] = field(default=())
+
+
+def select(
+    metadata: Metadata,
+    wanted: Wanted,
+    network: Network,
+    *,
+    anchors: Sequence[Certificate] | None,
+    now: datetime,
+) -> Selection:
+    """The endpoint for `wanted`, with the reason for each other one.
+
+    Args:
+        metadata: signed, and by somebody who may (signer.check_signer); unsigned metadata gives an error.
+        anchors: the certificates that `network.receivers.trust` names; None leaves the chains unchecked, and nobody
+            may send on that.
+        now: aware.
+
+    The error is Untrusted (OTHER_IDENTIFIERS, ENDPOINT_URL, ENDPOINT_CERTIFICATE, NOT_SIGNED) or NotSupported
+    (PROCESS_NOT_SUPPORTED, TRANSPORT_PROFILE_NOT_SUPPORTED, ENDPOINT_NOT_ACTIVE, ENDPOINT_WITHOUT_URL).
+    """
+    if metadata.signature is None:
+        return Selection(error=Untrusted("NOT_SIGNED", "the SMP's metadata is not signed"))
+    if error := _other_identifiers(metadata, wanted, network):
+        return Selection(error=error)
+    processes = _processes(metadata, wanted.process, network)
+    judge = _Judge(network, anchors, now)
+    usable: list[tuple[PublishedEndpoint, Endpoint]] = []
+    dropped: list[Dropped] = []
+    for process, published in metadata.endpoints:
+        try:
+            if process not in processes:
+                raise _Unusable(Reason.PROCESS, f"it is of the process {_named(process)}")
+            usable.append((published, judge.endpoint(published)))
+        except _Unusable as no:
+            dropped.append(Dropped(endpoint=published, reason=no.reason, what=no.what))
+    usable.sort(key=lambda each: judge.preference(each[1]))
+    dropped += [
+        Dropped(endpoint=published, reason=Reason.LESS_PREFERRED, what="it could be used, and another comes first")
+        for published, _ in usable[1:]
+    ]
+    if usable:
+        return Selection(endpoint=usable[0][1], dropped=tuple(dropped))
+    if redirect := next((each.redirect for each in processes if each.redirect is not None), None):
+        return Selection(redirect=redirect, dropped=tuple(dropped))
+    return Selection(error=_error(wanted, dropped), dropped=tuple(dropped))
+
+
+def same_participant(one: Participant, other: Participant) -> bool:
+    """Values without regard to case, schemes exactly; an ebCore Party Id may be written as one value or two."""
+    return _participant(one) == _participant(other)
+
+
+def _participant(participant: Participant) -> tuple[str, str]:
+    scheme, value = participant.scheme or "", participant.value.lower()
+    if scheme.lower().startswith(urls.EBCORE):
+        return "", f"{scheme.lower()}:{value}"
+    return scheme, value
+
+
+def same_identifier(published: Identifier, wanted: Identifier, network: Network) -> bool:
+    """Whether they are the same under the network's rules on case and its list of spellings."""
+    if (published.scheme or None) != (wanted.scheme or None):
+        return False
+    values = (wanted.value, *network.spellings.get(wanted.value, ()))
+    if network.fold_case:
+        return published.value.lower() in (each.lower() for each in values)
+    return published.value in values
+
+
+def _other_identifiers(metadata: Metadata, wanted: Wanted, network: Network) -> DiscoveryError | None:
+    """An SMP that answers for another participant or document than asked is broken, or up to something."""
+    if not same_participant(metadata.participant, wanted.participant):
+        what = f"the SMP answered for the participant {metadata.participant}, not for {wanted.participant}"
+        return Untrusted("OTHER_IDENTIFIERS", what)
+    if not same_identifier(metadata.document, wanted.document, network):
+        what = f"the SMP answered for the document type {metadata.document}, not for {wanted.document}"
+        return Untrusted("OTHER_IDENTIFIERS", what)
+    return None
+
+
+def _processes(metadata: Metadata, wanted: Identifier, network: Network) -> tuple[Process, ...]:
+    """Those for exactly this process; where there are none, those for any."""
+    exact = tuple(
+        process
+        for process in metadata.processes
+        if any(same_identifier(each, wanted, network) for each in process.identifiers)
+    )
+    return exact or tuple(process for process in metadata.processes if not process.identifiers)
+
+
+class _Unusable(Exception):
+    def __init__(self, reason: Reason, what: str) -> None:
+        super().__init__(what)
+        self.reason = reason
+        self.what = what
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """The steps on one endpoint."""
+
+    network: Network
+    anchors: Sequence[Certificate] | None
+    now: datetime
+
+    def preference(self, endpoint: Endpoint) -> int:
+        return self.network.receivers.transport_profiles.index(endpoint.transport_profile)
+
+    def endpoint(self, published: PublishedEndpoint) -> Endpoint:
+        """Raises _Unusable."""
+        if published.transport_profile not in self.network.receivers.transport_profiles:
+            raise _Unusable(Reason.TRANSPORT_PROFILE, f"its transport profile is {published.transport_profile}")
+        self._check_dates(published)
+        url = self._url(published)
+        encryption = self._certificates(published, "encrypt")[0]
+        return Endpoint(
+            url=url,
+            transport_profile=published.transport_profile,
+            encryption=encryption,
+            signing=self._certificates(published, "sign"),
+            activates=published.activates,
+            expires=published.expires,
+        )
+
+    def _check_dates(self, published: PublishedEndpoint) -> None:
+        if published.fault is not None:
+            raise _Unusable(Reason.UNREADABLE_DATES, published.fault)
+        if published.activates is not None and self.now < published.activates:
+            raise _Unusable(Reason.NOT_YET_ACTIVE, f"it becomes active at {published.activates:%F %T}Z")
+        if published.expires is not None and self.now >= published.expires:
+            raise _Unusable(Reason.EXPIRED, f"it expired at {published.expires:%F %T}Z")
+
+    def _url(self, published: PublishedEndpoint) -> str:
+        if published.url is None:
+            raise _Unusable(Reason.NO_URL, "it has no URL")
+        receivers = self.network.receivers
+        refused = urls.refusal(published.url, https_only=receivers.https_only, private=receivers.private_addresses)
+        if refused is not None:
+            raise _Unusable(Reason.URL, f"its URL is refused: {refused}")
+        return published.url
+
+    def _certificates(self, published: PublishedEndpoint, purpose: Purpose) -> tuple[Certificate, ...]:
+        """Those that may be used so, one at least."""
+        meant = [each for each in published.certificates if _is_meant(each, purpose, published.certificates)]
+        if not meant:
+            raise _Unusable(Reason.CERTIFICATE, f"it has no certificate to {purpose} with")
+        good: list[Certificate] = []
+        refused: _Unusable | None = None
+        for each in meant:
+            try:
+                good.append(self._certificate(each, purpose))
+            except _Unusable as no:
+                refused = refused or no
+        if not good and refused is not None:
+            raise refused
+        return tuple(good)
+
+    def _certificate(self, published: PublishedCertificate, purpose: Purpose) -> Certificate:
+        certificate = published.certificate
+        if certificate is None or published.fault is not None:
+            raise _Unusable(Reason.CERTIFICATE, f"its certificate cannot be read: {published.fault}")
+        if published.activates is not None and self.now < published.activates:
+            raise _Unusable(Reason.CERTIFICATE, f"its certificate is to be used from {published.activates:%F %T}Z on")
+        if published.expires is not None and self.now >= published.expires:
+            raise _Unusable(Reason.CERTIFICATE, f"its certificate was to be used until {published.expires:%F %T}Z")
+        try:
+            check_fit(certificate, purpose, self.now)
+            if self.anchors is not None:
+                policies = self.network.receivers.policies
+                check_chain(certificate, intermediates=(), anchors=self.anchors, at=self.now, policies=policies)
+        except CertificateRefused as error:
+            raise _Unusable(Reason.CERTIFICATE, f"its certificate, {certificate.subject}: {error.what}") from None
+        return certificate
+
+
+def _is_meant(published: PublishedCertificate, purpose: Purpose, all_of_them: Sequence[PublishedCertificate]) -> bool:
+    """A TypeCode that we do not know is no obstacle where there is one certificate for everything."""
+    return published.use in ("any", purpose) or (published.use == "other" and len(all_of_them) == 1)
+
+
+def _named(process: Process) -> str:
+    return ", ".join(map(str, process.identifiers)) or "any"
+
+
+def _error(wanted: Wanted, dropped: Sequence[Dropped]) -> DiscoveryError:
+    """Of the endpoint that came furthest."""
+    last = max(dropped, key=lambda each: _ORDER[each.reason], default=None)
+    if last is None or last.reason is Reason.PROCESS:
+        what = f"the participant has no endpoint for the document type in the process {wanted.process}"
+        return NotSupported(_ERRORS[Reason.PROCESS][1], what)
+    kind, reason = _ERRORS[last.reason]
+    return kind(reason, f"no endpoint of the process can be used; of the nearest one, {last.what}")
