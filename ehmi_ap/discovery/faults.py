@@ -76,6 +76,7 @@ _NOT_SUPPORTED = {
         "Compare the transport profiles of the endpoints with `[receivers] transport_profiles`; "
         "if none of them is AS4, the receiver has to register an AS4 endpoint."
     ),
+    "ENDPOINT_WITHOUT_URL": f"{_RECEIVER}: its endpoint is registered without a URL to send to.",
     "NO_ACTIVE_ENDPOINT": f"{_RECEIVER}: its endpoints are outside the dates that they are registered for.",
 }
 
@@ -122,6 +123,7 @@ _UNTRUSTED = {
     ),
     "SIGNATURE_DIGEST": f"{_SMP}: the metadata was changed after it was signed.",
     "SIGNATURE_VALUE": f"{_SMP}: the signature was not made with the key of the certificate it names.",
+    "METADATA_MALFORMED": f"{_SMP}: its metadata is signed, but is not as its dialect's schema says.",
     "SIGNER_UNTRUSTED": _SIGNER_TRUST,
     "SIGNER_EXPIRED": f"{_SMP}: its signing certificate, or a CA above it, has to be renewed.",
     "SIGNER_NOT_YET_VALID": "Check this machine's clock; where it is right, show the operator of the SMP this line.",

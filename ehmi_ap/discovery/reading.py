@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 
 from lxml import etree
 
+from ehmi_ap.discovery.faults import fault
 from ehmi_ap.discovery.found import Identifier
-from ehmi_ap.errors import Untrusted
+from ehmi_ap.errors import DiscoveryError
 
 _ALWAYS = datetime.min.replace(tzinfo=UTC)
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -23,9 +24,9 @@ _DATE = re.compile(_DAY + _ZONE)
 _DATE_TIME = re.compile(_DAY + r"T(\d\d:\d\d:\d\d)(?:\.(\d{1,30}))?" + _ZONE)
 
 
-def malformed(what: str) -> Untrusted:
-    """The document is not as its dialect's schema says."""
-    return Untrusted("MALFORMED_METADATA", f"the SMP's document is malformed: {what}")
+def malformed(what: str) -> DiscoveryError:
+    """The document is not as its dialect's schema says: Untrusted."""
+    return fault("METADATA_MALFORMED", f"the SMP's document is malformed: {what}")
 
 
 def many(parent: etree._Element, namespace: str, local: str) -> list[etree._Element]:

@@ -13,10 +13,11 @@ from enum import StrEnum
 from ehmi_ap.crypto.certificate import Certificate
 from ehmi_ap.crypto.certs import Purpose, check_chain, check_fit
 from ehmi_ap.discovery import urls
+from ehmi_ap.discovery.faults import certificate_fault, fault
 from ehmi_ap.discovery.found import Endpoint, Identifier, Wanted
 from ehmi_ap.discovery.network import Network
 from ehmi_ap.discovery.published import Metadata, Process, PublishedCertificate, PublishedEndpoint, Target
-from ehmi_ap.errors import CertificateRefused, DiscoveryError, NotSupported, Untrusted
+from ehmi_ap.errors import CertificateRefused, DiscoveryError
 from ehmi_ap.model import Participant
 
 
@@ -35,25 +36,15 @@ class Reason(StrEnum):
 
 
 _ORDER = {reason: position for position, reason in enumerate(Reason)}
-_ERRORS: dict[Reason, tuple[type[DiscoveryError], str]] = {
-    Reason.PROCESS: (NotSupported, "PROCESS_NOT_SUPPORTED"),
-    Reason.TRANSPORT_PROFILE: (NotSupported, "TRANSPORT_PROFILE_NOT_SUPPORTED"),
-    Reason.NOT_YET_ACTIVE: (NotSupported, "ENDPOINT_NOT_ACTIVE"),
-    Reason.EXPIRED: (NotSupported, "ENDPOINT_NOT_ACTIVE"),
-    Reason.UNREADABLE_DATES: (NotSupported, "ENDPOINT_NOT_ACTIVE"),
-    Reason.NO_URL: (NotSupported, "ENDPOINT_WITHOUT_URL"),
-    Reason.URL: (Untrusted, "ENDPOINT_URL"),
-    Reason.CERTIFICATE: (Untrusted, "ENDPOINT_CERTIFICATE"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dropped:
-    """An endpoint that was not chosen; `what` is one clause for people."""
+    """An endpoint that was not chosen; `error` says more of it, but for one that could be used."""
 
     endpoint: PublishedEndpoint
     reason: Reason
-    what: str
+    error: DiscoveryError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,11 +73,11 @@ def select(
             may send on that.
         now: aware.
 
-    The error is Untrusted (OTHER_IDENTIFIERS, ENDPOINT_URL, ENDPOINT_CERTIFICATE, NOT_SIGNED) or NotSupported
-    (PROCESS_NOT_SUPPORTED, TRANSPORT_PROFILE_NOT_SUPPORTED, ENDPOINT_NOT_ACTIVE, ENDPOINT_WITHOUT_URL).
+    The error is Untrusted (SIGNATURE_MISSING, OTHER_IDENTIFIERS and the ENDPOINT_ reasons but ENDPOINT_REVOKED) or
+    NotSupported (PROCESS_NOT_REGISTERED, NO_TRANSPORT_PROFILE, NO_ACTIVE_ENDPOINT, ENDPOINT_WITHOUT_URL).
     """
     if metadata.signature is None:
-        return Selection(error=Untrusted("NOT_SIGNED", "the SMP's metadata is not signed"))
+        return Selection(error=fault("SIGNATURE_MISSING", "the SMP's metadata is not signed"))
     if error := _other_identifiers(metadata, wanted, network):
         return Selection(error=error)
     processes = _processes(metadata, wanted.process, network)
@@ -96,15 +87,12 @@ def select(
     for process, published in metadata.endpoints:
         try:
             if process not in processes:
-                raise _Unusable(Reason.PROCESS, f"it is of the process {_named(process)}")
+                raise _Unusable(Reason.PROCESS, "PROCESS_NOT_REGISTERED", f"it is of the process {_named(process)}")
             usable.append((published, judge.endpoint(published)))
         except _Unusable as no:
-            dropped.append(Dropped(endpoint=published, reason=no.reason, what=no.what))
+            dropped.append(Dropped(endpoint=published, reason=no.reason, error=no.error))
     usable.sort(key=lambda each: judge.preference(each[1]))
-    dropped += [
-        Dropped(endpoint=published, reason=Reason.LESS_PREFERRED, what="it could be used, and another comes first")
-        for published, _ in usable[1:]
-    ]
+    dropped += [Dropped(endpoint=published, reason=Reason.LESS_PREFERRED) for published, _ in usable[1:]]
     if usable:
         return Selection(endpoint=usable[0][1], dropped=tuple(dropped))
     if redirect := next((each.redirect for each in processes if each.redirect is not None), None):
@@ -138,10 +126,10 @@ def _other_identifiers(metadata: Metadata, wanted: Wanted, network: Network) -> 
     """An SMP that answers for another participant or document than asked is broken, or up to something."""
     if not same_participant(metadata.participant, wanted.participant):
         what = f"the SMP answered for the participant {metadata.participant}, not for {wanted.participant}"
-        return Untrusted("OTHER_IDENTIFIERS", what)
+        return fault("OTHER_IDENTIFIERS", what)
     if not same_identifier(metadata.document, wanted.document, network):
         what = f"the SMP answered for the document type {metadata.document}, not for {wanted.document}"
-        return Untrusted("OTHER_IDENTIFIERS", what)
+        return fault("OTHER_IDENTIFIERS", what)
     return None
 
 
@@ -156,10 +144,12 @@ def _processes(metadata: Metadata, wanted: Identifier, network: Network) -> tupl
 
 
 class _Unusable(Exception):
-    def __init__(self, reason: Reason, what: str) -> None:
+    """An endpoint failed the step `reason`; `fault_reason` is a key of FAULTS."""
+
+    def __init__(self, reason: Reason, fault_reason: str, what: str) -> None:
         super().__init__(what)
         self.reason = reason
-        self.what = what
+        self.error = fault(fault_reason, what)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +166,11 @@ class _Judge:
     def endpoint(self, published: PublishedEndpoint) -> Endpoint:
         """Raises _Unusable."""
         if published.transport_profile not in self.network.receivers.transport_profiles:
-            raise _Unusable(Reason.TRANSPORT_PROFILE, f"its transport profile is {published.transport_profile}")
+            raise _Unusable(
+                Reason.TRANSPORT_PROFILE,
+                "NO_TRANSPORT_PROFILE",
+                f"its transport profile is {published.transport_profile}",
+            )
         self._check_dates(published)
         url = self._url(published)
         encryption = self._certificates(published, "encrypt")[0]
@@ -191,26 +185,28 @@ class _Judge:
 
     def _check_dates(self, published: PublishedEndpoint) -> None:
         if published.fault is not None:
-            raise _Unusable(Reason.UNREADABLE_DATES, published.fault)
+            raise _Unusable(Reason.UNREADABLE_DATES, "NO_ACTIVE_ENDPOINT", published.fault)
         if published.activates is not None and self.now < published.activates:
-            raise _Unusable(Reason.NOT_YET_ACTIVE, f"it becomes active at {published.activates:%F %T}Z")
+            raise _Unusable(
+                Reason.NOT_YET_ACTIVE, "NO_ACTIVE_ENDPOINT", f"it becomes active at {published.activates:%F %T}Z"
+            )
         if published.expires is not None and self.now >= published.expires:
-            raise _Unusable(Reason.EXPIRED, f"it expired at {published.expires:%F %T}Z")
+            raise _Unusable(Reason.EXPIRED, "NO_ACTIVE_ENDPOINT", f"it expired at {published.expires:%F %T}Z")
 
     def _url(self, published: PublishedEndpoint) -> str:
         if published.url is None:
-            raise _Unusable(Reason.NO_URL, "it has no URL")
+            raise _Unusable(Reason.NO_URL, "ENDPOINT_WITHOUT_URL", "it has no URL")
         receivers = self.network.receivers
         refused = urls.refusal(published.url, https_only=receivers.https_only, private=receivers.private_addresses)
         if refused is not None:
-            raise _Unusable(Reason.URL, f"its URL is refused: {refused}")
+            raise _Unusable(Reason.URL, "ENDPOINT_URL_REFUSED", f"its URL is refused: {refused}")
         return published.url
 
     def _certificates(self, published: PublishedEndpoint, purpose: Purpose) -> tuple[Certificate, ...]:
         """Those that may be used so, one at least."""
         meant = [each for each in published.certificates if _is_meant(each, purpose, published.certificates)]
         if not meant:
-            raise _Unusable(Reason.CERTIFICATE, f"it has no certificate to {purpose} with")
+            raise _Unusable(Reason.CERTIFICATE, "ENDPOINT_UNFIT", f"it has no certificate to {purpose} with")
         good: list[Certificate] = []
         refused: _Unusable | None = None
         for each in meant:
@@ -225,18 +221,29 @@ class _Judge:
     def _certificate(self, published: PublishedCertificate, purpose: Purpose) -> Certificate:
         certificate = published.certificate
         if certificate is None or published.fault is not None:
-            raise _Unusable(Reason.CERTIFICATE, f"its certificate cannot be read: {published.fault}")
+            raise _Unusable(
+                Reason.CERTIFICATE, "ENDPOINT_UNREADABLE", f"its certificate cannot be read: {published.fault}"
+            )
         if published.activates is not None and self.now < published.activates:
-            raise _Unusable(Reason.CERTIFICATE, f"its certificate is to be used from {published.activates:%F %T}Z on")
+            raise _Unusable(
+                Reason.CERTIFICATE,
+                "ENDPOINT_NOT_YET_VALID",
+                f"its certificate is to be used from {published.activates:%F %T}Z on",
+            )
         if published.expires is not None and self.now >= published.expires:
-            raise _Unusable(Reason.CERTIFICATE, f"its certificate was to be used until {published.expires:%F %T}Z")
+            raise _Unusable(
+                Reason.CERTIFICATE,
+                "ENDPOINT_EXPIRED",
+                f"its certificate was to be used until {published.expires:%F %T}Z",
+            )
         try:
             check_fit(certificate, purpose, self.now)
             if self.anchors is not None:
                 policies = self.network.receivers.policies
                 check_chain(certificate, intermediates=(), anchors=self.anchors, at=self.now, policies=policies)
         except CertificateRefused as error:
-            raise _Unusable(Reason.CERTIFICATE, f"its certificate, {certificate.subject}: {error.what}") from None
+            what = f"its certificate, {certificate.subject}: {error.what}"
+            raise _Unusable(Reason.CERTIFICATE, certificate_fault("ENDPOINT", error).reason, what) from None
         return certificate
 
 
@@ -252,8 +259,7 @@ def _named(process: Process) -> str:
 def _error(wanted: Wanted, dropped: Sequence[Dropped]) -> DiscoveryError:
     """Of the endpoint that came furthest."""
     last = max(dropped, key=lambda each: _ORDER[each.reason], default=None)
-    if last is None or last.reason is Reason.PROCESS:
-        what = f"the participant has no endpoint for the document type in the process {wanted.process}"
-        return NotSupported(_ERRORS[Reason.PROCESS][1], what)
-    kind, reason = _ERRORS[last.reason]
-    return kind(reason, f"no endpoint of the process can be used; of the nearest one, {last.what}")
+    if last is None or last.error is None or last.reason is Reason.PROCESS:
+        what = f"the receiver has no endpoint for the document in the process {wanted.process}"
+        return fault("PROCESS_NOT_REGISTERED", what)
+    return fault(last.error.reason, f"no endpoint of the process can be used; of the nearest one, {last.error.what}")

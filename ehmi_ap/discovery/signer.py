@@ -7,8 +7,9 @@ from datetime import datetime
 from ehmi_ap.crypto.certificate import Certificate
 from ehmi_ap.crypto.certs import check_chain, check_fit
 from ehmi_ap.crypto.enveloped import Enveloped
+from ehmi_ap.discovery.faults import certificate_fault, fault
 from ehmi_ap.discovery.network import Publishers
-from ehmi_ap.errors import CertificateRefused, Untrusted
+from ehmi_ap.errors import CertificateRefused
 
 
 def check_signer(
@@ -21,18 +22,15 @@ def check_signer(
         at: aware.
 
     Raises:
-        Untrusted: SIGNER_UNTRUSTED, SIGNER_EXPIRED, SIGNER_NOT_YET_VALID, SIGNER_UNFIT, SIGNER_WEAK, SIGNER_POLICY,
-            SIGNER_SUBJECT.
+        Untrusted: SIGNER_UNTRUSTED, SIGNER_EXPIRED and the other SIGNER_ reasons but SIGNER_REVOKED.
     """
     signer = signature.signer
+    whose = f"the signer of the SMP's answer, {signer.subject}"
     try:
         check_fit(signer, "sign", at)
         path = check_chain(signer, intermediates=signature.others, anchors=anchors, at=at, policies=publishers.policies)
     except CertificateRefused as error:
-        reason = f"SIGNER_{error.reason.upper().replace('-', '_')}"
-        raise Untrusted(reason, f"the signer of the SMP's metadata, {signer.subject}: {error.what}") from None
+        raise certificate_fault("SIGNER", CertificateRefused(error.reason, f"{whose}: {error.what}")) from None
     if publishers.subject is not None and re.fullmatch(publishers.subject, signer.subject) is None:
-        raise Untrusted(
-            "SIGNER_SUBJECT", f"the signer of the SMP's metadata, {signer.subject}, is not one that the network names"
-        )
+        raise fault("SIGNER_SUBJECT", f"{whose}, is not one that the network names")
     return path

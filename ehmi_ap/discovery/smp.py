@@ -16,18 +16,10 @@ from ehmi_ap.crypto.enveloped import LIMITS, Enveloped
 from ehmi_ap.crypto.keys import KeyPair
 from ehmi_ap.crypto.safexml import parse
 from ehmi_ap.discovery import smp1, smp2
+from ehmi_ap.discovery.faults import fault, signature_fault
 from ehmi_ap.discovery.network import Publishers
 from ehmi_ap.discovery.published import Dialect, Document, Group, Metadata
-from ehmi_ap.errors import (
-    MalformedXml,
-    NotAllowedAlgorithm,
-    NotSupported,
-    Unavailable,
-    Untrusted,
-    WrongDigest,
-    WrongSignature,
-    XmlSecurityError,
-)
+from ehmi_ap.errors import MalformedXml, XmlSecurityError
 
 DIALECTS: tuple[Dialect, ...] = ("peppol", "oasis1", "oasis2")
 _NAMES = {"peppol": smp1.PEPPOL, "oasis1": smp1.OASIS}
@@ -57,27 +49,24 @@ def read(data: bytes, publishers: Publishers = Publishers()) -> Document:  # noq
     Of `publishers`, its dialects and its word on SHA-1 count.
 
     Raises:
-        Unavailable: NOT_XML (a page of HTML that some proxy answered, for one).
-        NotSupported: UNKNOWN_DIALECT, or one that the network does not have.
-        Untrusted: NOT_SIGNED, WRONG_SIGNATURE, FORBIDDEN_ALGORITHM, FORBIDDEN_FORM (of the signature, or more XML than
-            any metadata needs), MALFORMED_METADATA.
+        Unavailable: SMP_NOT_XML (a page of HTML that some proxy answered, for one), SMP_TOO_LARGE.
+        NotSupported: UNKNOWN_DIALECT, DIALECT_NOT_ALLOWED.
+        Untrusted: METADATA_MALFORMED, SIGNATURE_MISSING and the other SIGNATURE_ reasons.
     """
     root = tree(data)
     form = form_of(root)
     if form.dialect not in publishers.dialects:
-        raise NotSupported("UNKNOWN_DIALECT", f"the SMP speaks the dialect {form.dialect}, which the network does not")
+        raise fault("DIALECT_NOT_ALLOWED", f"the SMP answered in the dialect {form.dialect}")
     signature = verify(root, form, sha1=publishers.sha1)
     return content(root if signature is None else signature.root, form, signature)
 
 
 def tree(data: bytes) -> etree._Element:
-    """The root of an answer, bounded and without a DTD; raises Unavailable and Untrusted as read()."""
+    """The root of an answer, bounded and without a DTD; raises Unavailable as read()."""
     try:
         return parse(data, LIMITS, instructions=True)
-    except MalformedXml as error:
-        raise Unavailable("NOT_XML", f"the SMP's answer is not XML that may be read: {error.what}") from None
     except XmlSecurityError as error:
-        raise Untrusted("FORBIDDEN_FORM", f"the SMP's answer has {error.what}") from None
+        raise signature_fault(error) from None
 
 
 def form_of(root: etree._Element) -> Form:
@@ -85,26 +74,22 @@ def form_of(root: etree._Element) -> Form:
     form = _FORMS.get(root.tag)
     if form is None:
         name = "".join(c if c.isprintable() else "?" for c in str(root.tag)[:200])
-        raise NotSupported("UNKNOWN_DIALECT", f"the SMP answered with {name}, which no known dialect has")
+        raise fault("UNKNOWN_DIALECT", f"the SMP answered with {name}, which no known dialect has")
     return form
 
 
 def verify(root: etree._Element, form: Form, *, sha1: bool) -> Enveloped | None:
     """The signature of the document, verified; None for a group without one. Raises Untrusted as read()."""
     try:
-        if enveloped.signature_of(root) is None:
-            if form.kind == "group":
-                return None
-            raise Untrusted("NOT_SIGNED", "the SMP's metadata is not signed")
-        return enveloped.verify(root, sha1=sha1)
+        if enveloped.signature_of(root) is not None:
+            return enveloped.verify(root, sha1=sha1)
+    except MalformedXml as error:  # it was well-formed; what has no canonical form cannot have been signed
+        raise fault("SIGNATURE_FORM", error.what) from None
     except XmlSecurityError as error:
-        raise Untrusted(_reason(error), f"the signature of the SMP's metadata: {error.what}") from None
-
-
-def _reason(error: XmlSecurityError) -> str:
-    if isinstance(error, WrongSignature | WrongDigest):
-        return "WRONG_SIGNATURE"
-    return "FORBIDDEN_ALGORITHM" if isinstance(error, NotAllowedAlgorithm) else "FORBIDDEN_FORM"
+        raise signature_fault(error) from None
+    if form.kind == "group":
+        return None
+    raise fault("SIGNATURE_MISSING", "the SMP's metadata is not signed")
 
 
 def content(root: etree._Element, form: Form, signature: Enveloped | None) -> Document:
