@@ -25,6 +25,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
@@ -35,6 +36,9 @@ IN_FLIGHT = 24
 RETRY = "[retry]\nfirst_wait = 0.3\nfactor = 1.0\njitter = 0.5\nwindow = 86400\n"
 PATIENCE = 3.0
 """Seconds a victim may take to reach its step; then it is killed where it is."""
+ASKING = threading.Lock()
+"""multiprocessing looks at all its processes whenever one is started, and two threads that look at the same one at the
+same moment tear its exit code apart (255 for -9)."""
 QUIET = 120.0
 """Seconds the unharmed pair has to settle what is left."""
 
@@ -56,17 +60,15 @@ class Side(threading.Thread):
         while self.budget.take():
             step = self.chance.choice(victim.steps(self.role))
             process = self._start(step)
-            if step == "any":
-                process.join(self.chance.uniform(0.05, 1.0))
-            else:
-                process.join(PATIENCE)
-            outside = process.is_alive()
+            outside = not wait([process.sentinel], self.chance.uniform(0.05, 1.0) if step == "any" else PATIENCE)
             if outside:
                 assert process.pid is not None
                 os.kill(process.pid, signal.SIGKILL)
-                process.join()
-            if process.exitcode != -signal.SIGKILL:
-                self.faults.append(f"{self.role} ended with {process.exitcode} on its way to {step}")
+                wait([process.sentinel])
+            with ASKING:
+                code = process.exitcode
+            if code != -signal.SIGKILL:
+                self.faults.append(f"{self.role} ended with {code} on its way to {step}")
                 self.budget.end()
                 return
             self.killed["any" if outside else step] += 1
@@ -78,7 +80,8 @@ class Side(threading.Thread):
             args=(self.role, step, self.chance.randint(1, 4), str(self.side.config), str(self.side.home / "log")),
             daemon=True,
         )
-        process.start()
+        with ASKING:
+            process.start()
         return process
 
     def end(self) -> None:
