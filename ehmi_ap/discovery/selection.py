@@ -35,6 +35,7 @@ class Reason(StrEnum):
     LESS_PREFERRED = "less-preferred"  # it could be used, and another comes first
 
 
+_EBCORE = "urn:oasis:names:tc:ebcore:partyid-type:"
 _ORDER = {reason: position for position, reason in enumerate(Reason)}
 
 
@@ -107,7 +108,7 @@ def same_participant(one: Participant, other: Participant) -> bool:
 
 def _participant(participant: Participant) -> tuple[str, str]:
     scheme, value = participant.scheme or "", participant.value.lower()
-    if scheme.lower().startswith(urls.EBCORE):
+    if scheme.lower().startswith(_EBCORE):
         return "", f"{scheme.lower()}:{value}"
     return scheme, value
 
@@ -197,7 +198,9 @@ class _Judge:
         if published.url is None:
             raise _Unusable(Reason.NO_URL, "ENDPOINT_WITHOUT_URL", "it has no URL")
         receivers = self.network.receivers
-        refused = urls.refusal(published.url, https_only=receivers.https_only, private=receivers.private_addresses)
+        refused = urls.refusal(
+            published.url, https_only=receivers.https_only, private=receivers.private_addresses, query=True
+        )
         if refused is not None:
             raise _Unusable(Reason.URL, "ENDPOINT_URL_REFUSED", f"its URL is refused: {refused}")
         return published.url
