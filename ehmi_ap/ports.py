@@ -277,7 +277,10 @@ class Dns(Protocol):
     """A resolver."""
 
     async def ask(self, question: DnsQuestion) -> DnsAnswer:
-        """Ask, and have it confirmed that there is nothing before that is said; raises nothing."""
+        """Ask once, and not the server of `again_after`; raises nothing.
+
+        That a name is not there is confirmed by the look-up, which asks again: so both answers are among its steps.
+        """
 
 
 class Documents(Protocol):

@@ -164,6 +164,7 @@ _MISCONFIGURED = {
         "Complete the network's file; `ehmi-ap check` names what is missing, and its comments say whom to ask."
     ),
     "TRUST_MISSING": "Put the certificates into trust/ under the name that the network gives them.",
+    "IDENTIFIER_SYNTAX_ERROR": "Correct the identifier: `scheme::value`, a value alone, or an ebCore party id.",
     "DOMAIN_NAME_SYNTAX_ERROR": (
         "Check the receiver's identifier and its scheme, and `zones` and `[naming]` of the network."
     ),
