@@ -7,6 +7,7 @@ import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
+import java.nio.file.NoSuchFileException;
 import java.util.Map;
 
 /** What a test tells this access point to do, and asks of it: HTTP and JSON, see README.md. */
@@ -32,9 +33,15 @@ final class Control extends HttpServlet {
         Object answer;
         try {
             answer = answer(request);
-        } catch (BadRequest | JacksonException e) {
+        } catch (BadRequest e) {
             status = HttpServletResponse.SC_BAD_REQUEST;
-            answer = Map.of("error", String.valueOf(e.getMessage()));
+            answer = Map.of("error", e.getMessage());
+        } catch (NoSuchFileException e) {
+            status = HttpServletResponse.SC_BAD_REQUEST;
+            answer = Map.of("error", "no file is at " + e.getMessage());
+        } catch (JacksonException e) {
+            status = HttpServletResponse.SC_BAD_REQUEST;
+            answer = Map.of("error", e.getCause() instanceof BadRequest why ? why.getMessage() : e.getOriginalMessage());
         } catch (Exception e) {
             status = HttpServletResponse.SC_INTERNAL_SERVER_ERROR;
             answer = Map.of("error", e.toString());

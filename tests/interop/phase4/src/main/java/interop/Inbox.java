@@ -37,8 +37,13 @@ import org.w3c.dom.Node;
 /** What phase4 found right, decrypted and inflated comes here; refuses what is less than {@link Accept} demands. */
 final class Inbox implements IAS4IncomingMessageProcessorSPI {
 
-    /** The least that is taken: phase4 itself takes anything. */
-    record Accept(boolean requireSigned, boolean requireEncrypted) {}
+    /** The least that is taken (null: true): phase4 itself takes anything. */
+    record Accept(Boolean requireSigned, Boolean requireEncrypted) {
+        Accept {
+            requireSigned = requireSigned == null || requireSigned;
+            requireEncrypted = requireEncrypted == null || requireEncrypted;
+        }
+    }
 
     private final Path folder;
     private final boolean store;

@@ -45,7 +45,12 @@ final class Profile {
                         true));
     }
 
-    /** A P-Mode of this profile; what `security` leaves out is not done. */
+    /**
+     * A P-Mode of this profile; what `security` leaves out is not done.
+     *
+     * <p>phase4 takes a message with a RefToMessageId for leg 2, and answers EBMS:0010 where a P-Mode has none, as those of
+     * its own profiles for One-Way/Push. Here replies are welcome.
+     */
     static PMode pmode(String initiator, String responder, PModeLegSecurity security) {
         PModeParty from = new PModeParty(null, initiator, "initiator", null, null);
         PModeParty to = new PModeParty(null, responder, "responder", null, null);
@@ -65,7 +70,7 @@ final class Profile {
                 EMEP.ONE_WAY,
                 EMEPBinding.PUSH,
                 leg,
-                leg, // by which it judges what has a RefToMessageId, also when that is one way
+                leg,
                 null,
                 new PModeReceptionAwareness(ETriState.TRUE, ETriState.FALSE, 0, 0, ETriState.TRUE));
     }

@@ -69,6 +69,9 @@ record Send(
             token = token == null ? "bst" : token;
             algorithm = algorithm == null ? "rsa-sha256" : algorithm;
             digest = digest == null ? "sha256" : digest;
+            if (token.equals("x509-ski")) {
+                throw new BadRequest("WSS4J cannot name a signer by x509-ski");
+            }
         }
     }
 

@@ -25,6 +25,7 @@ import interop.Ebms.Property;
 import java.io.IOException;
 import java.nio.charset.Charset;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.cert.X509Certificate;
@@ -70,8 +71,8 @@ final class Sender {
         }
         List<byte[]> contents = new ArrayList<>();
         for (Send.Payload payload : send.payloads()) {
-            if (!Files.isReadable(payload.file())) {
-                throw new BadRequest("no payload at " + payload.file());
+            if (!Files.exists(payload.file())) {
+                throw new NoSuchFileException(payload.file().toString());
             }
             contents.add(inMemory ? Files.readAllBytes(payload.file()) : null);
         }

@@ -17,6 +17,7 @@ import java.util.Set;
 import javax.security.auth.callback.Callback;
 import javax.security.auth.callback.CallbackHandler;
 import javax.xml.XMLConstants;
+import javax.xml.parsers.DocumentBuilder;
 import javax.xml.parsers.DocumentBuilderFactory;
 import org.apache.wss4j.common.WSS4JConstants;
 import org.apache.wss4j.common.crypto.Merlin;
@@ -34,6 +35,7 @@ import org.apache.wss4j.dom.handler.RequestData;
 import org.w3c.dom.Document;
 import org.w3c.dom.Element;
 import org.w3c.dom.NodeList;
+import org.xml.sax.SAXException;
 
 /**
  * Judges a message by WSS4J alone: no class of phase4 is on this path. MIME is angus-mail's, XML the JDK's.
@@ -48,7 +50,7 @@ final class Verifier {
      * @param decryption "ok", "none" (nothing is encrypted), or what is wrong
      * @param covered URIs of the references of the signature that were verified
      * @param algorithms all algorithms named in the Security header, in the order they first appear
-     * @param parts the MIME parts but the root, decrypted; compressed ones still are
+     * @param parts the MIME parts but the root, decrypted (as they came, when that failed); compressed ones still are
      */
     record Verdict(
             String signature,
@@ -159,7 +161,9 @@ final class Verifier {
 
     private static String text(WSSecurityException exception) {
         Throwable cause = exception.getCause();
-        return exception.getMessage() + (cause == null ? "" : " (" + cause.getMessage() + ")");
+        return cause == null || exception.getMessage().equals(cause.getMessage())
+                ? exception.getMessage()
+                : exception.getMessage() + " (" + cause.getMessage() + ")";
     }
 
     private static byte[] open(String contentType, byte[] body, Parts parts) throws IOException, MessagingException {
@@ -181,7 +185,13 @@ final class Verifier {
         factory.setNamespaceAware(true);
         factory.setFeature(XMLConstants.FEATURE_SECURE_PROCESSING, true);
         factory.setFeature("http://apache.org/xml/features/disallow-doctype-decl", true);
-        return factory.newDocumentBuilder().parse(new ByteArrayInputStream(xml));
+        DocumentBuilder builder = factory.newDocumentBuilder();
+        builder.setErrorHandler(null);
+        try {
+            return builder.parse(new ByteArrayInputStream(xml));
+        } catch (SAXException e) {
+            throw new BadRequest("the root part is no XML: " + e.getMessage());
+        }
     }
 
     /** The MIME parts as WSS4J asks for them and gives them back decrypted; always read whole, so that tags are checked. */

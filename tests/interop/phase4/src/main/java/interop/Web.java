@@ -94,7 +94,7 @@ final class Web {
                     .addMapping("/as4");
             event.getServletContext()
                     .addServlet("control", control)
-                    .addMapping("/send", "/bench", "/received", "/accept", "/verify", "/stats", "/forget");
+                    .addMapping("/");
         }
 
         @Override
