@@ -61,7 +61,8 @@ class PMode:
     """The agreement with one partner; `partner` None: any party that satisfies `trust` and `party_binding`.
 
     `certificate` and `trust` name certificates of the trust store: the partner's own one (used for encryption, and
-    pinned as its signer), and the anchors below which its signer has to stand.
+    pinned as its signer), and the anchors below which its signer has to stand. With a `network` it is a template
+    (eDelivery AS4 1.15 4.4.2): look-ups in that network say which access point, where it is and its certificate.
     """
 
     name: str
@@ -75,6 +76,7 @@ class PMode:
     initiator_role: str = INITIATOR
     responder_role: str = RESPONDER
     mpc: str = DEFAULT_MPC
+    network: str | None = None
     url: str | None = None
     participants: tuple[str, ...] = ()  # C4 identifiers known to live behind the partner
     certificate: str | None = None
@@ -187,6 +189,8 @@ _INBOUND: tuple[tuple[str, Callable[[PMode, UserMessage], bool]], ...] = (
 def match_outbound(pmodes: Iterable[PMode], submission: Submission) -> PMode:
     """The P-Mode under which a submission goes out, from what it names.
 
+    Of several: the one with the partner it names; the one whose `participants` have its receiver; those with a network.
+
     Raises:
         SubmissionError: none fits, or several do; the text says which and what to add.
     """
@@ -202,8 +206,8 @@ def match_outbound(pmodes: Iterable[PMode], submission: Submission) -> PMode:
             )
         candidates = remaining
     if len(candidates) > 1:
-        receiver = submission.receiver.value if submission.receiver else None
-        candidates = [p for p in candidates if receiver in p.participants] or candidates
+        for prefers in _PREFERENCES:
+            candidates = [pmode for pmode in candidates if prefers(pmode, submission)] or candidates
         candidates = [*_made_for(submission.service, candidates)]
     if len(candidates) != 1:
         names = ", ".join(sorted(p.name for p in candidates)) or "none is configured"
@@ -216,11 +220,22 @@ def match_outbound(pmodes: Iterable[PMode], submission: Submission) -> PMode:
 
 _OUTBOUND: tuple[tuple[str, Callable[[Submission], object | None], Callable[[PMode, Submission], bool]], ...] = (
     ("name", lambda s: s.pmode, lambda p, s: p.name == s.pmode),
-    ("partner", lambda s: s.to, lambda p, s: p.partner == s.to),
+    ("partner", lambda s: s.to, lambda p, s: p.partner == s.to or _looks_up_partner(p, s)),
     ("service", lambda s: s.service, lambda p, s: agreed_service(p, s) is not None),
     ("action", lambda s: s.action, lambda p, s: agreed_action(p, s) is not None),
     ("agreement", lambda s: s.agreement, lambda p, s: p.agreement == s.agreement),
 )
+
+_PREFERENCES: tuple[Callable[[PMode, Submission], bool], ...] = (
+    lambda p, s: s.to is not None and p.partner == s.to,
+    lambda p, s: s.receiver is not None and s.receiver.value in p.participants,
+    lambda p, s: s.receiver is not None and p.network is not None,
+)
+
+
+def _looks_up_partner(pmode: PMode, submission: Submission) -> bool:
+    """Point to point: C1 names the access point, which is looked up itself (eDelivery AS4 1.15 4.4.2, DS_TA02)."""
+    return pmode.network is not None and pmode.partner is None and submission.receiver is None
 
 
 def agreed_service(pmode: PMode, submission: Submission) -> Service | None:
@@ -254,11 +269,19 @@ def parties(pmode: PMode, partner: PartyId, *, reply: bool = False) -> tuple[Par
 # --- parse --------------------------------------------------------------------------------------------------------
 
 
-def parse_pmode(name: str, table: Mapping[str, object], *, us: PartyId, profiles: Mapping[str, Profile]) -> PMode:
+def parse_pmode(
+    name: str,
+    table: Mapping[str, object],
+    *,
+    us: PartyId,
+    profiles: Mapping[str, Profile],
+    networks: Mapping[str, Mapping[str, object]] | None = None,
+) -> PMode:
     """The P-Mode that pmodes/`name`.toml describes (docs/reference/pmodes.md has every key).
 
-    What the table leaves out comes from its profile, then from our defaults. `partner` and `us` may be plain text (the
-    id) or a table with `id` and `type`; a type left out is that of `us`, so that a network's parties need it once.
+    What the table leaves out comes from its profile, then from its network (the values that `networks` has for it),
+    then from our defaults. `partner` and `us` may be plain text (the id) or a table with `id` and `type`; a type left
+    out is that of `us`, so that a network's parties need it once.
 
     Raises:
         ConfigError: with all findings; an unknown key is one, whatever its value.
@@ -269,9 +292,11 @@ def parse_pmode(name: str, table: Mapping[str, object], *, us: PartyId, profiles
         known = ", ".join(sorted(profiles))
         raise ConfigError([f"{where}: profile: {table['profile']!r} is not a profile; use one of {known}"])
     own = party_table(table.get("us"), us.type) or {"value": us.value, "type": us.type}
+    said = _merged(profile.values, table)
     values: dict[str, object] = {
         "partner": None,  # any party that satisfies `trust` and `party_binding`
-        **_merged(profile.values, table),
+        **_of_network(said.get("network"), networks or {}, where),
+        **said,
         "name": name,
         "us": own,
     }
@@ -294,6 +319,16 @@ def parse_pmode(name: str, table: Mapping[str, object], *, us: PartyId, profiles
     if findings:
         raise ConfigError(findings)
     return pmode
+
+
+def _of_network(name: object, networks: Mapping[str, Mapping[str, object]], where: str) -> Mapping[str, object]:
+    if not isinstance(name, str):
+        return {}
+    if name not in networks:
+        known = ", ".join(sorted(networks)) or "none"
+        advice = f"use one of {known}, or describe it in networks/{name}.toml"
+        raise ConfigError([f"{where}: network: {name!r} is not a network; {advice}"])
+    return networks[name]
 
 
 def _merged(defaults: Mapping[str, object], table: Mapping[str, object]) -> dict[str, object]:
@@ -330,10 +365,13 @@ def _contradictions(pmode: PMode) -> Iterable[str]:
                 yield f"{key}: {value!r} is not known; use one of {', '.join(map(str, allowed))}"
     if pmode.url is not None and not pmode.url.startswith(("https://", "http://")):
         yield "url: has to begin with https://"
-    if pmode.certificate is None and not pmode.trust:
-        yield "certificate: nobody is trusted; name the partner's certificate, or the CAs its signer has in `trust`"
-    if pmode.party_binding == "certificate" and pmode.certificate is None:
-        yield 'party_binding: "certificate" needs `certificate`; name it, or bind by "subject-cn" below `trust`'
+    if pmode.network is not None:
+        yield from _contradicting_network(pmode)
+    else:
+        if pmode.certificate is None and not pmode.trust:
+            yield "certificate: nobody is trusted; name the partner's certificate, or the CAs its signer has in `trust`"
+        if pmode.party_binding == "certificate" and pmode.certificate is None:
+            yield 'party_binding: "certificate" needs `certificate`; name it, or bind by "subject-cn" below `trust`'
     if not pmode.actions:
         yield "actions: is empty; name at least one"
     for key, positive in (("timeout", pmode.timeout), *((f"[retry] {k}", getattr(pmode.retry, k)) for k in _WAITS)):
@@ -346,6 +384,15 @@ def _contradictions(pmode: PMode) -> Iterable[str]:
     for key in ("message_bytes", "parts", "inflated_bytes", "inflate_ratio", "outbound_parts"):
         if getattr(pmode.limits, key) < 1:
             yield f"[limits] {key}: has to be at least 1"
+
+
+def _contradicting_network(pmode: PMode) -> Iterable[str]:
+    """What look-ups say, a template cannot say too."""
+    for key, given in (("url", pmode.url), ("certificate", pmode.certificate), ("participants", pmode.participants)):
+        if given:
+            yield f"{key}: is what a look-up in the network says; leave it out, or leave out `network`"
+    if pmode.party_binding == "certificate":
+        yield 'party_binding: "certificate" needs one certificate; leave it out, or bind by "subject-cn"'
 
 
 TOKENS = ("bst", "pkipath", "ski", "issuer-serial", "thumbprint", "x509-ski")

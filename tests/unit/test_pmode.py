@@ -53,6 +53,15 @@ def parse(table: dict[str, object], **changes: object) -> PMode:
     return parse_pmode("partner", {**table, **changes}, us=US, profiles=PROFILES)
 
 
+TEMPLATE: dict[str, object] = {key: TABLE[key] for key in ("service", "actions")} | {"network": "net"}
+NETWORKS = {"net": {"trust": ("net-ca",), "policies": ("1.2.3",), "party_binding": "subject-serial"}}
+
+
+def template(**changes: object) -> PMode:
+    """A P-Mode whose partners are looked up."""
+    return parse_pmode("dynamic", TEMPLATE | changes, us=US, profiles=PROFILES, networks=NETWORKS)
+
+
 def mistakes(**changes: object) -> tuple[str, ...]:
     with pytest.raises(ConfigError) as refused:
         parse(TABLE, **changes)
@@ -116,6 +125,18 @@ class TestParse:
         pmode = parse({"profile": "ehmi", "trust": ["ca"], "party_binding": "subject-cn"})
         assert pmode.partner is None
 
+    def test_a_template_takes_from_its_network_what_it_leaves_out(self) -> None:
+        """One file for the dynamic sender and the dynamic receiver (1.15 4.3.2, 4.4.2)."""
+        pmode = template()
+        assert (pmode.network, pmode.partner, pmode.url, pmode.certificate) == ("net", None, None, None)
+        assert (pmode.trust, pmode.policies, pmode.party_binding) == (("net-ca",), ("1.2.3",), "subject-serial")
+        own = template(trust=["own"], policies=[], party_binding="subject-cn")
+        assert (own.trust, own.policies, own.party_binding) == (("own",), (), "subject-cn")
+
+    def test_the_partner_of_a_template_may_be_preset(self) -> None:
+        """Doubt 18 of the conformance catalogue: the Commission presets the party that is looked up (DS_TA02)."""
+        assert template(partner="r").partner == PartyId("r", "urn:type")
+
 
 class TestMistakes:
     @pytest.mark.parametrize(
@@ -150,6 +171,23 @@ class TestMistakes:
     )
     def test_one(self, key: str, value: object, expected: str) -> None:
         assert mistakes(**{key: value})[0].startswith(expected)
+
+    @pytest.mark.parametrize(
+        ("changes", "expected"),
+        [
+            ({"url": "https://x"}, "url: is what a look-up in the network says"),
+            ({"certificate": "c"}, "certificate: is what a look-up in the network says"),
+            ({"participants": ["0088:1"]}, "participants: is what a look-up in the network says"),
+            ({"party_binding": "certificate"}, 'party_binding: "certificate" needs one certificate'),
+            ({"network": "other"}, "network: 'other' is not a network; use one of net, or describe it in networks/ot"),
+            ({"network": 7}, "network: has to be text"),
+        ],
+    )
+    def test_one_of_a_template(self, changes: dict[str, object], expected: str) -> None:
+        with pytest.raises(ConfigError) as refused:
+            template(**changes)
+        [finding] = refused.value.findings
+        assert finding.startswith(f"pmodes/dynamic.toml: {expected}")
 
     def test_all_at_once(self) -> None:
         found = mistakes(seervice="x", timeout="long", security={"sgn": "x"}, retry={"window": True})
@@ -335,6 +373,29 @@ class TestOutbound:
         assert agreed_action(peppol, asked) == "busdox-docid-qns::urn:d::1"
         with pytest.raises(SubmissionError, match="no P-Mode has the service"):
             match_outbound([peppol], self.asked(service=Service("urn:p", "other-type")))
+
+    @pytest.mark.parametrize(
+        ("changes", "chosen"),
+        [
+            ({"receiver": Participant("0088:3")}, "dynamic"),  # it lives behind no partner that we know
+            ({"receiver": Participant("0088:2")}, "b"),
+            ({"to": PartyId("b-ap", "urn:type")}, "b"),
+            ({"to": PartyId("b-ap", "urn:type"), "receiver": Participant("0088:1")}, "b"),
+            ({"to": PartyId("stranger", "urn:type")}, "dynamic"),  # it is looked up itself
+            ({"pmode": "dynamic", "receiver": Participant("0088:2")}, "dynamic"),
+        ],
+    )
+    def test_who_is_not_known_is_looked_up(self, changes: dict[str, object], chosen: str) -> None:
+        assert match_outbound([self.a, template(), self.b], self.asked(**changes)).name == chosen
+
+    def test_a_receiver_is_looked_up_and_not_the_party_that_c1_thinks_it_is_behind(self) -> None:
+        asked = self.asked(to=PartyId("stranger"), receiver=Participant("0088:3"))
+        with pytest.raises(SubmissionError, match="no P-Mode has the partner"):
+            match_outbound([template()], asked)
+
+    def test_a_template_needs_somebody_to_look_for(self) -> None:
+        with pytest.raises(SubmissionError, match="does not say which P-Mode to use: dynamic, partner"):
+            match_outbound([self.a, template()], self.asked())
 
     @pytest.mark.parametrize(
         ("changes", "expected"),
