@@ -1,18 +1,20 @@
 """With whom we exchange messages, under which P-Modes and with which keys: one value, checked as a whole.
 
-It is what may change while we run. Nothing here reads a file: `ehmi_ap.config` brings keys, certificates and P-Modes.
+It is what may change while we run. Nothing here reads a file: `ehmi_ap.config` brings keys, certificates, P-Modes and
+the networks in which partners are looked up.
 Mistakes stop us (ConfigError). Certificates that are not valid now do not, as the other partners must still be served
 (`lapsed`); they stand among what is worth knowing (`warnings`).
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import product
 
 from ehmi_ap.crypto import algorithms
 from ehmi_ap.crypto.certs import Certificate, Purpose, Refusal, check_fit
 from ehmi_ap.crypto.keys import Keys, Trust
+from ehmi_ap.discovery.network import Network, gaps
 from ehmi_ap.errors import CertificateRefused
 from ehmi_ap.pmode import PMode, roles
 
@@ -22,11 +24,12 @@ SOON = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreements:
-    """P-Modes, our keys and the certificates we know, all fitting together."""
+    """P-Modes, our keys, the certificates we know and the networks by name, all fitting together."""
 
     pmodes: tuple[PMode, ...]
     keys: Keys
     trust: Trust
+    networks: Mapping[str, Network] = field(default_factory=dict)
     lapsed: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -43,6 +46,12 @@ class Agreements:
         return next(usable, newest_first[0])
 
 
+def pmode_values(network: Network) -> Mapping[str, object]:
+    """What P-Modes of this network have, unless they say otherwise: who may send to us is who may be sent to."""
+    receivers = network.receivers
+    return {"trust": receivers.trust, "policies": receivers.policies, "party_binding": receivers.party_id}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
     """What is to say about keys, certificates and P-Modes together."""
@@ -57,14 +66,27 @@ def judge(
     pmodes: Sequence[PMode],
     certificates: Mapping[str, Sequence[Certificate]],
     keys: Keys | None,
+    networks: Mapping[str, Network],
     backends: Collection[str],
     insecure_http: bool,
+    client_certificate: bool,
     now: datetime,
 ) -> Judgement:
-    """Judge what was read, all of it. `keys` is None where they could not be read; that is said elsewhere."""
+    """Judge what was read, all of it. `keys` is None where they could not be read, which is said elsewhere.
+
+    So it is of networks that P-Modes name and that are not in `networks`. `client_certificate`: there is one to show
+    to an SMP.
+    """
+    used = dict.fromkeys(pmode.network for pmode in pmodes if pmode.network is not None)
     found = [
         *_own(keys, now),
-        *(item for pmode in pmodes for item in _one(pmode, certificates, backends, insecure_http, now)),
+        *(item for pmode in pmodes for item in _one(pmode, certificates, networks, backends, insecure_http, now)),
+        *(
+            item
+            for name in used
+            if name in networks
+            for item in _network(networks[name], certificates, client_certificate, now)
+        ),
         *(("mistake", text) for text in _same_messages(pmodes)),
     ]
 
@@ -89,6 +111,7 @@ def _own(keys: Keys | None, now: datetime) -> Iterator[_Found]:
 def _one(
     pmode: PMode,
     certificates: Mapping[str, Sequence[Certificate]],
+    networks: Mapping[str, Network],
     backends: Collection[str],
     insecure_http: bool,
     now: datetime,
@@ -97,11 +120,10 @@ def _one(
     for key, name in (("certificate", pmode.certificate), ("tls_trust", pmode.tls_trust)):
         if name is not None and name not in certificates:
             yield "mistake", f"{where}: {key}: there is no trust/{name}.pem; put the certificate there"
-    for name in pmode.trust:
-        if name not in certificates:
-            yield "mistake", f"{where}: trust: there is no trust/{name}.pem; put the CA's certificate there"
-        elif not any(c.valid_at(now) for c in certificates[name]):
-            yield "lapsed", f"trust/{name}.pem: no certificate in it is valid now; put the CA's new one there"
+    inherited = (
+        networks[pmode.network].receivers.trust if pmode.network is not None and pmode.network in networks else ()
+    )
+    yield from _anchors(f"{where}: trust", [name for name in pmode.trust if name not in inherited], certificates, now)
     named = certificates.get(pmode.certificate or "", ())
     if named and pmode.url is not None and pmode.security.encrypt:
         yield from _fit(f"trust/{pmode.certificate}.pem", named, "encrypt", now)
@@ -116,6 +138,33 @@ def _one(
         yield "mistake", f"{where}: url: is plain http; use https, or allow it for all with [web] insecure_http = true"
     yield from (("warning", f"{where}: party_binding: {text}") for text in _unbound(pmode))
     yield from (("mistake", f"{where}: {text}") for text in _unknown_words(pmode))
+
+
+def _anchors(
+    where: str, names: Sequence[str], certificates: Mapping[str, Sequence[Certificate]], now: datetime
+) -> Iterator[_Found]:
+    for name in names:
+        if name not in certificates:
+            yield "mistake", f"{where}: there is no trust/{name}.pem; put the CA's certificate there"
+        elif not any(c.valid_at(now) for c in certificates[name]):
+            yield "lapsed", f"trust/{name}.pem: no certificate in it is valid now; put the CA's new one there"
+
+
+def _network(
+    network: Network, certificates: Mapping[str, Sequence[Certificate]], client_certificate: bool, now: datetime
+) -> Iterator[_Found]:
+    """A network that P-Modes name: what it lacks before anything can be looked up in it."""
+    where = f"networks/{network.name}.toml"
+    yield from (("mistake", f"{where}: {text}") for text in gaps(network))
+    yield from _anchors(f"{where}: [publishers] trust", network.publishers.trust, certificates, now)
+    yield from _anchors(f"{where}: [receivers] trust", network.receivers.trust, certificates, now)
+    tls_trust = network.publishers.tls_trust
+    yield from _anchors(
+        f"{where}: [publishers] tls_trust", () if tls_trust is None else (tls_trust,), certificates, now
+    )
+    if network.publishers.client_certificate and not client_certificate:
+        what = "[publishers] client_certificate: there is none to show; name it in [discovery.tls] of ehmi-ap.toml"
+        yield "mistake", f"{where}: {what}"
 
 
 def _unbound(pmode: PMode) -> Iterator[str]:

@@ -99,7 +99,9 @@ def _backends(config: "Config", report: Report) -> None:
 def _tls(config: "Config", report: Report) -> None:
     from ehmi_ap.net.tls import client_context, server_context
 
-    for place, tls in (("as4", config.as4.tls), ("internal", config.internal.tls), ("web", config.web.tls)):
+    listeners = (("as4", config.as4.tls), ("internal", config.internal.tls))
+    clients = (("web", config.web.tls), ("discovery", config.discovery.tls))
+    for place, tls in (*listeners, *clients):
         if tls is None or any(f"[{place}.tls]" in text for text in report.mistakes):
             continue
         facts: dict[str, Any] = {
@@ -110,7 +112,7 @@ def _tls(config: "Config", report: Report) -> None:
         }
         try:
             facts["password"] = tls.key_password.read() if tls.key_password else None
-            client_context(**facts) if place == "web" else server_context(**facts, client_ca=tls.client_ca)
+            client_context(**facts) if (place, tls) in clients else server_context(**facts, client_ca=tls.client_ca)
         except ConfigError as error:
             report.mistakes += [f"ehmi-ap.toml: [{place}.tls]: {text}" for text in error.findings]
 

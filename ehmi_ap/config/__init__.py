@@ -27,6 +27,7 @@ from ehmi_ap.config.settings import (
     As4Listener,
     BackendConfig,
     Config,
+    Discovery,
     HttpLimits,
     InternalListener,
     KeyFile,
@@ -37,7 +38,7 @@ from ehmi_ap.config.settings import (
     WebClient,
     Workers,
 )
-from ehmi_ap.config.shipped import shipped_pmodes
+from ehmi_ap.config.shipped import shipped_networks, shipped_pmodes
 from ehmi_ap.tables import Secret
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "As4Listener",
     "BackendConfig",
     "Config",
+    "Discovery",
     "HttpLimits",
     "InternalListener",
     "KeyFile",
@@ -64,5 +66,6 @@ __all__ = [
     "put_certificate",
     "put_partner",
     "put_pmode",
+    "shipped_networks",
     "shipped_pmodes",
 ]

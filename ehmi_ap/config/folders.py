@@ -1,10 +1,12 @@
-"""Keys, trust/*.pem and pmodes/*.toml: read and judged as a whole, and changed only when the whole stays right.
+"""Keys, trust/*.pem, pmodes/*.toml and networks/*.toml: read and judged as a whole, changed only when it stays right.
 
-A file's name without its ending is the name of the certificate or P-Mode. A file in trust/ may hold several
-certificates: the CAs of one name, or a partner's old and new certificate while it changes over.
+A file's name without its ending is the name of the certificate, P-Mode or network. A file in trust/ may hold several
+certificates: the CAs of one name, or a partner's old and new certificate while it changes over. A network in networks/
+takes the place of the shipped one of its name.
 """
 
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,11 +16,13 @@ from typing import Any
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ehmi_ap import tables
-from ehmi_ap.agreements import Agreements, judge
+from ehmi_ap.agreements import Agreements, judge, pmode_values
 from ehmi_ap.config.reading import read_toml
 from ehmi_ap.config.settings import Config, KeyFile
+from ehmi_ap.config.shipped import shipped_networks
 from ehmi_ap.crypto.certs import Certificate
 from ehmi_ap.crypto.keys import KeyPair, Keys, Trust, load_certificates, load_key_pairs
+from ehmi_ap.discovery.network import Network, Resolver, parse_network
 from ehmi_ap.durable import sync_folder, write_atomically
 from ehmi_ap.errors import ConfigError, NotFound, XmlSecurityError
 from ehmi_ap.pmode import PMode, parse_pmode
@@ -28,6 +32,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _READABLE_BY_OTHERS = 0o077
 
 PModeTables = dict[str, Mapping[str, Any]]
+NetworkTables = dict[str, Mapping[str, Any] | None]
 CertificateFiles = dict[str, bytes]
 
 PMODES_LISTED = "List what there is with GET /api/v1/pmodes."
@@ -47,8 +52,10 @@ def judge_again(config: Config, agreements: Agreements, *, now: datetime) -> Agr
         pmodes=agreements.pmodes,
         certificates={name: agreements.trust.anchors([name]) for name in agreements.trust.names},
         keys=agreements.keys,
+        networks=agreements.networks,
         backends=tuple(config.backends),
         insecure_http=config.web.insecure_http,
+        client_certificate=config.discovery.tls.certificate is not None,
         now=now,
     )
     return replace(agreements, lapsed=judgement.lapsed, warnings=(*judgement.warnings, *_open_files(config)))
@@ -127,13 +134,19 @@ def _agreements(
     """The whole, from what the folders hold or would hold. `findings` is what reading them came to already."""
     keys = _keys(config, findings)
     certificates = dict(_certificates(files, findings))
-    pmodes = tuple(_parsed(config, tables_, findings))
+    found = _network_tables(config, findings)
+    networks = _networks(config, found, findings)
+    # A network that cannot be read is still a known one: one mistake, one finding.
+    values = {name: pmode_values(networks.get(name, Network(name=name))) for name in found}
+    pmodes = tuple(_parsed(config, tables_, values, findings))
     judgement = judge(
         pmodes=pmodes,
         certificates=certificates,
         keys=keys,
+        networks=networks,
         backends=tuple(config.backends),
         insecure_http=config.web.insecure_http,
+        client_certificate=config.discovery.tls.certificate is not None,
         now=now or datetime.now(UTC),
     )
     findings += judgement.mistakes
@@ -143,6 +156,7 @@ def _agreements(
         pmodes=pmodes,
         keys=keys,
         trust=Trust(certificates),
+        networks=networks,
         lapsed=judgement.lapsed,
         warnings=(*judgement.warnings, *_open_files(config)),
     )
@@ -182,11 +196,43 @@ def _files(folder: Path, pattern: str, findings: list[str]) -> list[Path]:
     return paths
 
 
-def _parsed(config: Config, found: PModeTables, findings: list[str]) -> Iterator[PMode]:
+def _network_tables(config: Config, findings: list[str]) -> NetworkTables:
+    """Every network by name; an operator's own stands in the place of a shipped one."""
+    shipped, folder = shipped_networks(), config.discovery.networks
+    files = [each for each in shipped.iterdir() if each.name.endswith(".toml")] if shipped.is_dir() else []
+    found: NetworkTables = {each.name.removesuffix(".toml"): tomllib.loads(each.read_text("utf-8")) for each in files}
+    for path in _files(folder, "*.toml", findings) if folder.is_dir() else []:
+        try:
+            found[path.stem] = read_toml(path)
+        except ConfigError as error:
+            findings += [f"networks/{text}" for text in error.findings]
+            found[path.stem] = None
+    return found
+
+
+def _networks(config: Config, found: NetworkTables, findings: list[str]) -> dict[str, Network]:
+    """Those that can be read."""
+    networks: dict[str, Network] = {}
+    for name, table in found.items():
+        try:
+            network = parse_network(name, table) if table is not None else None
+        except ConfigError as error:
+            findings += error.findings
+            continue
+        if network is not None and network.resolver == Resolver():
+            network = replace(network, resolver=config.discovery.resolver)
+        if network is not None:
+            networks[name] = network
+    return networks
+
+
+def _parsed(
+    config: Config, found: PModeTables, networks: Mapping[str, Mapping[str, object]], findings: list[str]
+) -> Iterator[PMode]:
     profiles = config.profiles()
     for name, table in found.items():
         try:
-            yield parse_pmode(name, table, us=config.party, profiles=profiles)
+            yield parse_pmode(name, table, us=config.party, profiles=profiles, networks=networks)
         except ConfigError as error:
             findings += error.findings
 
@@ -232,7 +278,8 @@ def _key_pair(place: str, file: KeyFile, findings: list[str]) -> KeyPair | None:
 def _open_files(config: Config) -> Iterator[str]:
     """Secrets that others on this machine can read."""
     paths = [config.keys.signing.file, *(key.file for key in config.keys.decryption)]
-    paths += [tls.key for tls in (config.as4.tls, config.internal.tls, config.web.tls) if tls and tls.key]
+    ends = (config.as4.tls, config.internal.tls, config.web.tls, config.discovery.tls)
+    paths += [tls.key for tls in ends if tls and tls.key]
     secrets: list[Secret | None] = [config.internal.admin_token, *(b.token for b in config.backends.values())]
     secrets += [key.password for key in (config.keys.signing, *config.keys.decryption)]
     paths += [secret.file for secret in secrets if secret and secret.file]

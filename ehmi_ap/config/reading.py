@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from ehmi_ap import tables
 from ehmi_ap.config.settings import UNREGISTERED, Config, Tls
+from ehmi_ap.discovery.network import resolver_mistakes
 from ehmi_ap.errors import ConfigError
 from ehmi_ap.pmode import party_table
 from ehmi_ap.profiles import RULES
@@ -109,6 +110,9 @@ def _contradictions(config: Config) -> Iterator[str]:
     yield from _listener("internal", config.internal.tls, open_=config.internal.insecure_http or local)
     if config.web.tls.client_ca is not None:
         yield "[web.tls] client_ca: is for listeners; whom we trust as a server is a P-Mode's tls_trust"
+    if config.discovery.tls.client_ca is not None:
+        yield "[discovery.tls] client_ca: is for listeners; whom we trust as an SMP's server is a network's tls_trust"
+    yield from (f"[discovery.resolver] {text}" for text in resolver_mistakes(config.discovery.resolver))
     names = ", ".join(config.backends)
     if config.default_backend is not None and config.default_backend not in config.backends:
         yield f"default_backend: there is no [backends.{config.default_backend}]; there is {names or 'none at all'}"
@@ -190,6 +194,6 @@ _TLS_FILES = [item for item in dataclasses.fields(Tls) if item.name in ("certifi
 
 
 def _tls_tables(config: Config) -> Iterator[tuple[str, Tls]]:
-    for name, tls in (("as4", config.as4.tls), ("internal", config.internal.tls), ("web", config.web.tls)):
-        if tls is not None:
-            yield name, tls
+    own = (("as4", config.as4.tls), ("internal", config.internal.tls))
+    calling = (("web", config.web.tls), ("discovery", config.discovery.tls))
+    yield from ((name, tls) for name, tls in (*own, *calling) if tls is not None)

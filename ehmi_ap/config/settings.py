@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen
 
+from ehmi_ap.discovery.network import Resolver
 from ehmi_ap.model import PartyId
 from ehmi_ap.pmode import Profile
 from ehmi_ap.profiles import PROFILES, with_levels
@@ -64,6 +65,16 @@ class WebClient:
     tls: Tls = field(default_factory=Tls)
     insecure_http: bool = False  # allow P-Modes whose url is plain http://
     connect_timeout: Seconds = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discovery:
+    """Where partners are looked up whose P-Mode names a network (docs/reference/networks.md)."""
+
+    networks: Path = Path("networks")  # folder of NAME.toml, beside the networks that ship; it need not be there
+    offline: Path | None = None  # folder of signed metadata, NETWORK/*.xml, for when nobody can be asked
+    tls: Tls = field(default_factory=Tls)  # what an SMP is shown that wants to know who asks
+    resolver: Resolver = field(default_factory=Resolver)  # for networks that say nothing about theirs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +148,7 @@ class Config:
     keys: KeyFiles
     internal: InternalListener = field(default_factory=InternalListener)
     web: WebClient = field(default_factory=WebClient)
+    discovery: Discovery = field(default_factory=Discovery)
     trust: Path = Path("trust")  # folder of *.pem
     pmodes: Path = Path("pmodes")  # folder of *.toml
     store: Path = Path("data")  # folder of the database and the payloads

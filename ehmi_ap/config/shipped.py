@@ -1,4 +1,4 @@
-"""The P-Modes that travel with the package, as commented templates."""
+"""The P-Modes and networks that travel with the package, as commented TOML."""
 
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -6,7 +6,17 @@ from pathlib import Path
 
 
 def shipped_pmodes() -> Traversable:
-    """The folder of shipped P-Modes: in a wheel inside the package, in an editable install the checkout's pmodes/."""
+    """The folder of shipped P-Modes, which are templates for an operator's own."""
+    return _shipped("pmodes")
+
+
+def shipped_networks() -> Traversable:
+    """The folder of shipped networks, which are used as they are unless an operator has one of the same name."""
+    return _shipped("networks")
+
+
+def _shipped(name: str) -> Traversable:
+    """In a wheel inside the package, in an editable install the checkout's folder."""
     package = files("ehmi_ap")
-    packed = package.joinpath("shipped", "pmodes")
-    return packed if packed.is_dir() else Path(str(package)).parent / "pmodes"
+    packed = package.joinpath("shipped", name)
+    return packed if packed.is_dir() else Path(str(package)).parent / name

@@ -162,6 +162,7 @@ def _contradictions(network: Network) -> Iterator[str]:
     yield from _of_names(network)
     yield from _of_addresses(network)
     yield from _of_trust(network)
+    yield from (f"[resolver] {text}" for text in resolver_mistakes(network.resolver))
     yield from _of_numbers(network)
 
 
@@ -201,10 +202,6 @@ def _of_addresses(network: Network) -> Iterator[str]:
             refused = refusal(url, https_only=publishers.https_only, private=True)
             if refused:
                 yield f"{key}: an SMP's URL cannot be used: {refused}; correct it"
-    if not all(_SERVER.fullmatch(server) for server in network.resolver.servers):
-        yield '[resolver] servers: has to be addresses with a port: "192.0.2.1:53", "[2001:db8::1]:53"'
-    if network.resolver.dnssec != "off" and not network.resolver.servers:
-        yield "[resolver] dnssec: needs `servers`: one that validates, and the way to which is trusted"
 
 
 def _of_trust(network: Network) -> Iterator[str]:
@@ -220,6 +217,16 @@ def _of_trust(network: Network) -> Iterator[str]:
         yield "[publishers] subject: is no regular expression of Python's; correct it"
 
 
+def resolver_mistakes(resolver: Resolver) -> Iterator[str]:
+    """What each key allows and all of them together do not, as "key: what; what to do"."""
+    if not all(_SERVER.fullmatch(server) for server in resolver.servers):
+        yield 'servers: has to be addresses with a port: "192.0.2.1:53", "[2001:db8::1]:53"'
+    if resolver.dnssec != "off" and not resolver.servers:
+        yield "dnssec: needs `servers`: one that validates, and the way to which is trusted"
+    if not 0 < resolver.timeout <= resolver.lifetime:
+        yield "timeout, lifetime: timeout has to be more than 0 seconds, and lifetime at least as long"
+
+
 def _compiles(expression: str) -> bool:
     try:
         re.compile(expression)
@@ -229,11 +236,9 @@ def _compiles(expression: str) -> bool:
 
 
 def _of_numbers(network: Network) -> Iterator[str]:
-    resolver, cache = network.resolver, network.cache
+    cache = network.cache
     if network.publishers.redirects not in (0, 1):
         yield "[publishers] redirects: has to be 0 or 1; a second one is never followed"
-    if not 0 < resolver.timeout <= resolver.lifetime:
-        yield "[resolver] timeout, lifetime: timeout has to be more than 0 seconds, and lifetime at least as long"
     if cache.ttl < 0 or cache.stale < 0 or not 0 <= cache.negative <= LONGEST_NEGATIVE:
         yield f"[cache] ttl, negative, stale: in seconds, from 0; negative at most {LONGEST_NEGATIVE}"
     if not 0 < cache.refresh <= 1 or cache.size < 1:

@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pki
 import pytest
 
 from ehmi_ap import config as room
 from ehmi_ap.config import Config, Secret, load_agreements
+from ehmi_ap.discovery.network import Resolver
 from ehmi_ap.errors import ConfigError, NotFound
 from ehmi_ap.model import PartyId
 from ehmi_ap.pmode import INITIATOR, RESPONDER
@@ -159,6 +160,21 @@ class TestMistakes:
             ("[as4]", "retention = { payload_days = 365 }\n[as4]", "[retention] message_days: has to be at least"),
             ("[as4]", "retention = { message_days = 7 }\n[as4]", "[retention] message_days: has to be at least 30"),
             ("[as4]", 'web = { tls = { client_ca = "keys/tls.pem" } }\n[as4]', "[web.tls] client_ca: is for listeners"),
+            (
+                "[as4]",
+                'discovery = { tls = { client_ca = "keys/tls.pem" } }\n[as4]',
+                "[discovery.tls] client_ca: is for listeners",
+            ),
+            (
+                "[as4]",
+                'discovery = { tls = { certificate = "keys/none.pem" } }\n[as4]',
+                "[discovery.tls] certificate: there is no file",
+            ),
+            (
+                "[as4]",
+                'discovery = { resolver = { servers = ["dns.example"] } }\n[as4]',
+                "[discovery.resolver] servers: has to be addresses with a port",
+            ),
             ('id = "our-ap"', 'type = "x"', "[party] id: is missing"),
             ('id = "our-ap"', 'id = "our-ap", typ = "x"', "[party] typ: is not a setting; did you mean `type`?"),
             ('"ap.example.org"', '"ap example"', "domain: has to be a host name"),
@@ -371,6 +387,94 @@ class TestAgreements:
         (tmp_path / "pmodes").rmdir()
         with pytest.raises(ConfigError, match="pmodes/: there is no such folder"):
             load_agreements(config, now=pki.NOW)
+
+
+NETWORK = """
+smp = "https://smp.example"
+[publishers]
+trust = ["ca"]
+[receivers]
+trust = ["ca"]
+policies = ["1.2.3"]
+party_id = "subject-serial"
+"""
+
+
+class TestNetworks:
+    """Networks of the operator's own; a P-Mode that names one is judged together with it."""
+
+    TEMPLATE: ClassVar = {"service": "urn:example:service", "actions": ["urn:example:action"], "network": "net"}
+
+    @pytest.fixture
+    def config(self, home: Home, tmp_path: Path, test_pki: Any) -> Config:
+        path = home()
+        (tmp_path / "trust" / "ca.pem").write_bytes(test_pki.root.pem)
+        (tmp_path / "networks").mkdir()
+        (tmp_path / "networks" / "net.toml").write_text(NETWORK)
+        return Config.load(path)
+
+    def findings(self, config: Config) -> tuple[str, ...]:
+        with pytest.raises(ConfigError) as refused:
+            room.put_pmode(config, "dynamic", self.TEMPLATE)
+        return refused.value.findings
+
+    def test_a_template_and_its_network(self, config: Config) -> None:
+        [pmode] = room.put_pmode(config, "dynamic", self.TEMPLATE).pmodes
+        assert (pmode.trust, pmode.policies, pmode.party_binding) == (("ca",), ("1.2.3",), "subject-serial")
+        agreements = load_agreements(config, now=pki.NOW)
+        assert agreements.networks["net"].smp == "https://smp.example"
+        assert agreements.warnings == ()
+        assert "net" in room.judge_again(config, agreements, now=pki.NOW).networks
+
+    def test_the_folder_need_not_be_there(self, config: Config, tmp_path: Path) -> None:
+        (tmp_path / "networks" / "net.toml").unlink()
+        (tmp_path / "networks").rmdir()
+        assert "net" not in load_agreements(config, now=pki.NOW).networks
+        [finding] = self.findings(config)
+        assert finding.startswith("pmodes/dynamic.toml: network: 'net' is not a network; use one of ")
+
+    def test_one_mistake_is_one_finding(self, config: Config, tmp_path: Path) -> None:
+        """Whether its file cannot be read or says something wrong, the P-Mode's network is known."""
+        for text, expected in (
+            ("no toml", "networks/net.toml: is not TOML"),
+            (NETWORK + "pratner = 1", "networks/net.toml: [receivers] pratner: is not a setting"),
+            (NETWORK.replace("https://smp.example", "?"), "networks/net.toml: smp: "),
+        ):
+            (tmp_path / "networks" / "net.toml").write_text(text)
+            [finding] = self.findings(config)
+            assert finding.startswith(expected)
+
+    def test_what_a_network_lacks(self, config: Config, tmp_path: Path) -> None:
+        """Said where a P-Mode names it: the networks that ship are no use before they are completed."""
+        (tmp_path / "networks" / "net.toml").write_text("[publishers]\nclient_certificate = true\n")
+        load_agreements(config, now=pki.NOW)
+        assert [text.partition(": ")[2].partition(":")[0] for text in self.findings(config)] == [
+            "zones",
+            "[publishers] trust",
+            "[receivers] trust",
+            "[publishers] client_certificate",
+        ]
+
+    def test_anchors_that_are_not_there_or_lapsed(self, config: Config, tmp_path: Path) -> None:
+        (tmp_path / "networks" / "net.toml").write_text(
+            NETWORK.replace('["ca"]', '["none"]', 1).replace('["ca"]', '["nobody"]')
+        )
+        assert [text.partition("; ")[0] for text in self.findings(config)] == [
+            "networks/net.toml: [publishers] trust: there is no trust/none.pem",
+            "networks/net.toml: [receivers] trust: there is no trust/nobody.pem",
+        ]
+        (tmp_path / "networks" / "net.toml").write_text(NETWORK)
+        room.put_pmode(config, "dynamic", self.TEMPLATE)
+        later = load_agreements(config, now=pki.NOW + 12 * pki.YEAR)
+        assert "trust/ca.pem: no certificate in it is valid now; put the CA's new one there" in later.lapsed
+
+    def test_a_resolver_for_all_that_have_none(self, config: Config, tmp_path: Path) -> None:
+        own = 'zones = ["example"]\n[resolver]\nservers = ["192.0.2.2:53"]\n'
+        (tmp_path / "networks" / "own.toml").write_text(own)
+        ours = dataclasses.replace(config.discovery, resolver=Resolver(servers=("192.0.2.1:53",)))
+        networks = load_agreements(dataclasses.replace(config, discovery=ours), now=pki.NOW).networks
+        assert networks["net"].resolver.servers == ("192.0.2.1:53",)
+        assert networks["own"].resolver.servers == ("192.0.2.2:53",)
 
 
 class TestChanges:

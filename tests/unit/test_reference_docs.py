@@ -42,9 +42,10 @@ def rows(text: str) -> dict[str, str]:
     [
         (Config, "## Top level"),
         (settings.As4Listener, "## `[as4]`"),
-        (settings.Tls, "## `[as4.tls]`, `[internal.tls]`, `[web.tls]`"),
+        (settings.Tls, "## `[as4.tls]`, `[internal.tls]`, `[web.tls]`, `[discovery.tls]`"),
         (settings.InternalListener, "## `[internal]`"),
         (settings.WebClient, "## `[web]`"),
+        (settings.Discovery, "## `[discovery]`"),
         (settings.KeyFile, "## `[keys.signing]`, `[[keys.decryption]]`"),
         (settings.KeyFiles, "## `[keys.signing]`, `[[keys.decryption]]`"),
         (settings.BackendConfig, "## `[backends.NAME]`"),
