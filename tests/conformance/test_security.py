@@ -104,7 +104,7 @@ def _username(security: str) -> str:
 
 
 def _wrong_value(security: str) -> str:
-    return re.sub(r"(<ds:SignatureValue>)(....)", lambda m: m[1] + m[2][::-1], security)
+    return re.sub(r"(<ds:SignatureValue>)(.)", lambda m: m[1] + ("A" if m[2] != "A" else "B"), security)
 
 
 def _stranger() -> pki.Identity:
