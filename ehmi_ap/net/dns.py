@@ -2,9 +2,8 @@
 
 - A question has no search list, EDNS with 1232 bytes, and TCP when an answer is truncated. Each try has an id and a
   port of its own, and datagrams that do not fit it are passed over.
-- That there is nothing is said only when it was heard twice: from another server, or from the same one again where no
-  other answers. A participant that is not there fails a message for good, and flaky DNS has said so of many that were
-  (spec/discovery.md 4).
+- A second opinion (`again_after`) is another server's, or the same one's a moment later where no other answers: flaky
+  DNS has said of many participants that they are not there (spec/discovery.md 4).
 - What is no answer to the question (SERVFAIL, a referral, an alias not followed) is a failure, never "nothing".
 """
 
@@ -31,14 +30,13 @@ from ehmi_ap.questions import DnsAnswer, DnsQuestion, DnsStatus
 PAYLOAD = 1232
 """Bytes of a datagram that no path fragments (DNS flag day 2020)."""
 
-AGAIN_AFTER = 0.5
-"""Seconds until the same server is asked once more whether there is nothing."""
+MOMENT = 0.5
+"""Seconds until a server is asked for a second opinion on its own answer."""
 
 _PAUSES = (0.0, 0.1, 0.2, 0.4, 0.8)
 """Seconds before each round over the servers that may still answer."""
 
-_TYPES = {"NAPTR": ("NAPTR",), "CNAME": ("CNAME",), "ADDRESS": ("A", "AAAA")}
-_ABSENT = (DnsStatus.NO_NAME, DnsStatus.NO_DATA)
+_TYPES = {"NAPTR": ("NAPTR",), "ADDRESS": ("A", "AAAA")}
 _BACKEND = dns.asyncbackend.get_backend("asyncio")
 
 
@@ -85,8 +83,8 @@ class _Asking:
 class RecursiveDns:
     """The resolvers of one network; holds nothing open, and takes any number of questions at a time."""
 
-    def __init__(self, resolver: Resolver, *, again_after: float = AGAIN_AFTER) -> None:
-        """`again_after` is in seconds.
+    def __init__(self, resolver: Resolver, *, moment: float = MOMENT) -> None:
+        """`moment` is in seconds.
 
         Raises:
             ConfigError: a server is no IP address with a port.
@@ -95,10 +93,10 @@ class RecursiveDns:
         self._tcp = resolver.tcp
         self._timeout = resolver.timeout
         self._lifetime = resolver.lifetime
-        self._again_after = again_after
+        self._moment = moment
 
     async def ask(self, question: DnsQuestion) -> DnsAnswer:
-        """What the servers say; absence is confirmed. Takes no longer than the resolver's `lifetime`."""
+        """What the first server says that answers at all; takes no longer than the resolver's `lifetime`."""
         try:
             name = _absolute(question.name)
         except (dns.exception.DNSException, UnicodeError) as error:
@@ -109,22 +107,21 @@ class RecursiveDns:
                 status=DnsStatus.FAILED, detail="no DNS server: the system names none, nor does [resolver]"
             )
         asking = _Asking(name, _TYPES[question.type], asyncio.get_running_loop().time() + self._lifetime)
-        return await self._confirmed(asking, servers)
+        if question.again_after is None:
+            return await self._any(asking, servers, rounds=len(_PAUSES))
+        return await self._second_opinion(asking, servers, question.again_after)
 
-    async def _confirmed(self, asking: _Asking, servers: Sequence[Server]) -> DnsAnswer:
-        first = await self._any(asking, servers, rounds=len(_PAUSES))
-        if first.status not in _ABSENT:
-            return first
-        others = [server for server in servers if str(server) != first.server]
+    async def _second_opinion(self, asking: _Asking, servers: Sequence[Server], before: str) -> DnsAnswer:
+        others = [server for server in servers if str(server) != before]
         second = await self._any(asking, others, rounds=1)
-        if second.status is DnsStatus.FAILED:
-            await asyncio.sleep(self._again_after)
-            same = [server for server in servers if str(server) == first.server]
-            second = await self._any(asking, same, rounds=1)
-        if second.status is DnsStatus.FAILED:
-            detail = f"{first.server}: {first.status}, which nobody confirmed; {second.detail}"
-            return replace(second, detail=detail)
-        return second
+        if second.status is not DnsStatus.FAILED:
+            return second
+        await asyncio.sleep(self._moment)
+        same = [server for server in servers if str(server) == before]
+        again = await self._any(asking, same, rounds=1)
+        if again.status is not DnsStatus.FAILED:
+            return again
+        return replace(again, detail="; ".join(each.detail for each in (second, again) if each.detail))
 
     async def _any(self, asking: _Asking, servers: Sequence[Server], *, rounds: int) -> DnsAnswer:
         return _joined(await asyncio.gather(*(self._first(asking, each, servers, rounds) for each in asking.types)))
