@@ -6,6 +6,7 @@ field. Reading says nothing about trust or fitness: that is certs.check_chain() 
 
 import hashlib
 import re
+import warnings
 from base64 import b64decode
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -114,6 +115,7 @@ def _read(der: bytes) -> Certificate:
         raise CertificateRefused("unfit", "the certificate's serial number is not positive (RFC 5280, 4.1.2.2)")
     try:
         parsed = pyca.load_der_x509_certificate(der)
+        _read_names(parsed)
         key, extensions = parsed.public_key(), parsed.extensions
         if not isinstance(key, _KEY_TYPES):
             raise CertificateRefused("unfit", "the certificate has a kind of key that is not supported")
@@ -138,6 +140,16 @@ def _read(der: bytes) -> Certificate:
         raise CertificateRefused("unfit", "the certificate has a kind of key that is not supported") from None
     except _UNREADABLE:
         raise MalformedSecurity("not a certificate that can be read") from None
+
+
+def _read_names(parsed: pyca.Certificate) -> None:
+    """Has both names read, once and for all, without a warning on stderr of one that is longer than RFC 5280 allows.
+
+    What another thread may leave behind of this filter is no more than the filter itself.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Attribute's length must be", UserWarning)
+        _ = parsed.subject, parsed.issuer
 
 
 def _serial_is_positive(der: bytes) -> bool:

@@ -50,6 +50,11 @@ class PublishedEndpoint:
     expires: datetime | None = None
     fault: str | None = None
 
+    def active_at(self, at: datetime) -> bool:
+        """From the moment of activation on, and before that of expiration."""
+        begun = self.activates is None or self.activates <= at
+        return self.fault is None and begun and (self.expires is None or at < self.expires)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:

@@ -6,7 +6,7 @@ sender is told.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -16,7 +16,7 @@ from ehmi_ap.discovery import urls
 from ehmi_ap.discovery.faults import certificate_fault, fault
 from ehmi_ap.discovery.found import Endpoint, Identifier, Wanted
 from ehmi_ap.discovery.network import Network
-from ehmi_ap.discovery.published import Metadata, Process, PublishedCertificate, PublishedEndpoint, Target
+from ehmi_ap.discovery.published import Group, Metadata, Process, PublishedCertificate, PublishedEndpoint, Target
 from ehmi_ap.errors import CertificateRefused, DiscoveryError
 from ehmi_ap.model import Participant
 
@@ -26,9 +26,9 @@ class Reason(StrEnum):
 
     PROCESS = "process"  # it is of another process
     TRANSPORT_PROFILE = "transport-profile"  # it is none that the network names
+    UNREADABLE_DATES = "unreadable-dates"
     NOT_YET_ACTIVE = "not-yet-active"
     EXPIRED = "expired"
-    UNREADABLE_DATES = "unreadable-dates"
     NO_URL = "no-url"
     URL = "url"  # it must not be sent to
     CERTIFICATE = "certificate"  # there is none that can be read, is valid, fits its use and is trusted
@@ -36,26 +36,36 @@ class Reason(StrEnum):
 
 
 _EBCORE = "urn:oasis:names:tc:ebcore:partyid-type:"
-_ORDER = {reason: position for position, reason in enumerate(Reason)}
+_LESS = Reason.LESS_PREFERRED
+_ORDER: dict[Reason | None, int] = {reason: position for position, reason in enumerate(Reason)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dropped:
-    """An endpoint that was not chosen; `error` says more of it, but for one that could be used."""
+class Judged:
+    """An endpoint of the metadata: usable as `endpoint`, or refused by `error`; `reason` is None for the chosen one."""
 
-    endpoint: PublishedEndpoint
-    reason: Reason
+    process: Process
+    published: PublishedEndpoint
+    endpoint: Endpoint | None = None
+    reason: Reason | None = None
     error: DiscoveryError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What of the metadata is used: one of `endpoint`, `redirect` (of the process) and `error` is there."""
+    """What of the metadata is used: one of `endpoint`, `redirect` (of the process) and `error` is there.
+
+    `judged` are all endpoints in the order of the document.
+    """
 
     endpoint: Endpoint | None = None
     redirect: Target | None = None
     error: DiscoveryError | None = None
-    dropped: tuple[Dropped, ...] = field(default=())
+    judged: tuple[Judged, ...] = ()
+
+    @property
+    def chosen(self) -> Judged | None:
+        return next((each for each in self.judged if each.reason is None), None)
 
 
 def select(
@@ -79,26 +89,18 @@ def select(
     """
     if metadata.signature is None:
         return Selection(error=fault("SIGNATURE_MISSING", "the SMP's metadata is not signed"))
-    if error := _other_identifiers(metadata, wanted, network):
+    if error := other_participant(metadata, wanted) or _other_document(metadata, wanted, network):
         return Selection(error=error)
     processes = _processes(metadata, wanted.process, network)
-    judge = _Judge(network, anchors, now)
-    usable: list[tuple[PublishedEndpoint, Endpoint]] = []
-    dropped: list[Dropped] = []
-    for process, published in metadata.endpoints:
-        try:
-            if process not in processes:
-                raise _Unusable(Reason.PROCESS, "PROCESS_NOT_REGISTERED", f"it is of the process {_named(process)}")
-            usable.append((published, judge.endpoint(published)))
-        except _Unusable as no:
-            dropped.append(Dropped(endpoint=published, reason=no.reason, error=no.error))
-    usable.sort(key=lambda each: judge.preference(each[1]))
-    dropped += [Dropped(endpoint=published, reason=Reason.LESS_PREFERRED) for published, _ in usable[1:]]
-    if usable:
-        return Selection(endpoint=usable[0][1], dropped=tuple(dropped))
+    judge = _Judge(network, processes, anchors, now)
+    judged = [judge.judged(process, published) for process, published in metadata.endpoints]
+    chosen = min((each for each in judged if each.endpoint), key=judge.preference, default=None)
+    judged = [replace(each, reason=_LESS) if each.endpoint and each is not chosen else each for each in judged]
+    if chosen is not None:
+        return Selection(endpoint=chosen.endpoint, judged=tuple(judged))
     if redirect := next((each.redirect for each in processes if each.redirect is not None), None):
-        return Selection(redirect=redirect, dropped=tuple(dropped))
-    return Selection(error=_error(wanted, dropped), dropped=tuple(dropped))
+        return Selection(redirect=redirect, judged=tuple(judged))
+    return Selection(error=_error(wanted, judged), judged=tuple(judged))
 
 
 def same_participant(one: Participant, other: Participant) -> bool:
@@ -123,15 +125,20 @@ def same_identifier(published: Identifier, wanted: Identifier, network: Network)
     return published.value in values
 
 
-def _other_identifiers(metadata: Metadata, wanted: Wanted, network: Network) -> DiscoveryError | None:
-    """An SMP that answers for another participant or document than asked is broken, or up to something."""
-    if not same_participant(metadata.participant, wanted.participant):
-        what = f"the SMP answered for the participant {metadata.participant}, not for {wanted.participant}"
-        return fault("OTHER_IDENTIFIERS", what)
-    if not same_identifier(metadata.document, wanted.document, network):
-        what = f"the SMP answered for the document type {metadata.document}, not for {wanted.document}"
-        return fault("OTHER_IDENTIFIERS", what)
-    return None
+def other_participant(document: Metadata | Group, wanted: Wanted) -> DiscoveryError | None:
+    """An SMP that answers for another participant than was asked for is broken, or up to something."""
+    if same_participant(document.participant, wanted.participant):
+        return None
+    what = f"the SMP answered for the participant {document.participant}, not for {wanted.participant}"
+    return fault("OTHER_IDENTIFIERS", what)
+
+
+def _other_document(metadata: Metadata, wanted: Wanted, network: Network) -> DiscoveryError | None:
+    if same_identifier(metadata.document, wanted.document, network):
+        return None
+    return fault(
+        "OTHER_IDENTIFIERS", f"the SMP answered for the document {metadata.document}, not for {wanted.document}"
+    )
 
 
 def _processes(metadata: Metadata, wanted: Identifier, network: Network) -> tuple[Process, ...]:
@@ -158,27 +165,32 @@ class _Judge:
     """The steps on one endpoint."""
 
     network: Network
+    processes: Sequence[Process]
     anchors: Sequence[Certificate] | None
     now: datetime
 
-    def preference(self, endpoint: Endpoint) -> int:
-        return self.network.receivers.transport_profiles.index(endpoint.transport_profile)
+    def preference(self, judged: Judged) -> int:
+        return self.network.receivers.transport_profiles.index(judged.published.transport_profile)
 
-    def endpoint(self, published: PublishedEndpoint) -> Endpoint:
+    def judged(self, process: Process, published: PublishedEndpoint) -> Judged:
+        try:
+            if process not in self.processes:
+                raise _Unusable(Reason.PROCESS, "PROCESS_NOT_REGISTERED", f"it is of the process {_named(process)}")
+            return Judged(process=process, published=published, endpoint=self._endpoint(published))
+        except _Unusable as no:
+            return Judged(process=process, published=published, reason=no.reason, error=no.error)
+
+    def _endpoint(self, published: PublishedEndpoint) -> Endpoint:
         """Raises _Unusable."""
         if published.transport_profile not in self.network.receivers.transport_profiles:
-            raise _Unusable(
-                Reason.TRANSPORT_PROFILE,
-                "NO_TRANSPORT_PROFILE",
-                f"its transport profile is {published.transport_profile}",
-            )
+            what = f"its transport profile is {published.transport_profile}"
+            raise _Unusable(Reason.TRANSPORT_PROFILE, "NO_TRANSPORT_PROFILE", what)
         self._check_dates(published)
         url = self._url(published)
-        encryption = self._certificates(published, "encrypt")[0]
         return Endpoint(
             url=url,
             transport_profile=published.transport_profile,
-            encryption=encryption,
+            encryption=self._certificates(published, "encrypt")[0],
             signing=self._certificates(published, "sign"),
             activates=published.activates,
             expires=published.expires,
@@ -259,9 +271,9 @@ def _named(process: Process) -> str:
     return ", ".join(map(str, process.identifiers)) or "any"
 
 
-def _error(wanted: Wanted, dropped: Sequence[Dropped]) -> DiscoveryError:
+def _error(wanted: Wanted, judged: Sequence[Judged]) -> DiscoveryError:
     """Of the endpoint that came furthest."""
-    last = max(dropped, key=lambda each: _ORDER[each.reason], default=None)
+    last = max(judged, key=lambda each: _ORDER.get(each.reason, 0), default=None)
     if last is None or last.error is None or last.reason is Reason.PROCESS:
         what = f"the receiver has no endpoint for the document in the process {wanted.process}"
         return fault("PROCESS_NOT_REGISTERED", what)

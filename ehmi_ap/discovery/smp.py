@@ -55,8 +55,7 @@ def read(data: bytes, publishers: Publishers = Publishers()) -> Document:  # noq
     """
     root = tree(data)
     form = form_of(root)
-    if form.dialect not in publishers.dialects:
-        raise fault("DIALECT_NOT_ALLOWED", f"the SMP answered in the dialect {form.dialect}")
+    check_dialect(form, publishers)
     signature = verify(root, form, sha1=publishers.sha1)
     return content(root if signature is None else signature.root, form, signature)
 
@@ -76,6 +75,12 @@ def form_of(root: etree._Element) -> Form:
         name = "".join(c if c.isprintable() else "?" for c in str(root.tag)[:200])
         raise fault("UNKNOWN_DIALECT", f"the SMP answered with {name}, which no known dialect has")
     return form
+
+
+def check_dialect(form: Form, publishers: Publishers) -> None:
+    """Raises NotSupported as read()."""
+    if form.dialect not in publishers.dialects:
+        raise fault("DIALECT_NOT_ALLOWED", f"the SMP answered in the dialect {form.dialect}")
 
 
 def verify(root: etree._Element, form: Form, *, sha1: bool) -> Enveloped | None:

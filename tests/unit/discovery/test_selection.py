@@ -46,4 +46,4 @@ def test_of_a_recorded_answer_the_endpoint_in_its_dates_is_chosen(dialect, profi
     assert selection.error is None
     assert (selection.endpoint.transport_profile, selection.endpoint.url) == (profile, f"https://ap.test/{profile}")
     assert selection.endpoint.signing == (selection.endpoint.encryption,)
-    assert [each.reason for each in selection.dropped] == [Reason.EXPIRED, Reason.PROCESS, Reason.PROCESS]
+    assert [each.reason for each in selection.judged] == [None, Reason.EXPIRED, Reason.PROCESS, Reason.PROCESS]
