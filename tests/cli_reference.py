@@ -31,10 +31,11 @@ show, in the configuration; or, on another machine, in `$EHMI_AP_URL` and `$EHMI
 """
 
 MEANINGS = {
-    Exit.OK: "done; `inspect`: valid; `demo`: C4 holds the byte-identical document and the receipt was verified",
-    Exit.FAILED: "it did not work, and stderr says why, whose fault it is and what to do; `inspect`: invalid",
+    Exit.OK: "done; `inspect`: valid; `smp`: usable; `demo`: C4 holds the byte-identical document and the receipt was verified",
+    Exit.FAILED: "it did not work, and stderr says why, whose fault it is and what to do; `inspect`: invalid; "
+    "`smp`: unusable",
     Exit.UNDECIDED: "`inspect`: undecided, because a key, a certificate or a part is missing",
-    Exit.UNREADABLE: "`inspect`: unreadable",
+    Exit.UNREADABLE: "`inspect`, `smp`: unreadable",
     Exit.USAGE: "wrong usage, in every command: an unknown argument, a file that is not there",
     Exit.UNREACHABLE: "the daemon does not answer",
     Exit.PENDING: "`send --wait SECONDS`: neither acknowledged nor failed in time; the access point goes on by itself",
@@ -62,6 +63,27 @@ It is invalid when anything is wrong or missing, when the trust is untrusted, ex
 PullRequest or Receipt is not signed. It is undecided otherwise, when no key fits or a digest or the value is
 unchecked (the `cid:` references of a bare envelope are). Without `--trust` the chain is unchecked and does not count.
 Algorithms outside the eDelivery profile are computed where possible, and named in `problems`.
+
+## The JSON of smp
+
+| key | value |
+|---|---|
+| `verdict` | `usable`, `unusable` (there is a problem) or `unreadable` (not XML, or no document of an SMP) |
+| `dialect` | peppol, oasis1 or oasis2; null when unreadable, as is `kind` |
+| `kind` | metadata, redirect or group |
+| `participant`, `documents` | what it says it is about: one document of metadata, all of a group, none of a redirect |
+| `signature` | ok, wrong, missing or none-expected (a group); SHA-1 is computed too, and is a problem |
+| `signer` | subject of the certificate whose key signed |
+| `trust`, `chain` | trusted, untrusted, expired or unchecked (no `--trust`); subjects, leaf first |
+| `endpoints` | in the order of the document: `process` (null: any), `transport_profile`, `url`, `active` at the time, \
+`activates`, `expires`, `certificates` [`subject`, `sha256`], `dropped` (a word, null for what is chosen), `why` |
+| `chosen` | the one of `endpoints` that would be sent to; null when there is none |
+| `redirect` | `url` and `signer`, where it leads elsewhere; else null |
+| `problems` | `what`, `fix` |
+
+It is judged as a look-up judges it in a network that wants eDelivery AS4 or Peppol AS4, whatever the address. An
+endpoint's certificate has to be valid and fit, but the chain above it is not looked at. Where the signature is wrong or
+missing, endpoints are shown and none is chosen.
 """
 
 

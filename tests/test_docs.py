@@ -18,7 +18,13 @@ from tests.pair import free_ports
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), ROOT / "certs" / "README.md"])
-PAGES = ("tutorial/first-exchange.md", "how-to/add-a-partner.md", "how-to/operate.md", "how-to/reply.md")
+PAGES = (
+    "tutorial/first-exchange.md",
+    "how-to/add-a-partner.md",
+    "how-to/judge-an-smp-answer.md",
+    "how-to/operate.md",
+    "how-to/reply.md",
+)
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)\s]*)?\)")
@@ -91,6 +97,7 @@ def run(script: str, folder: Path) -> str:
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_works_as_it_is_written(page: str, tmp_path: Path) -> None:
     """Each block of commands, in order, in an empty folder; the output is what the page shows. Only ports differ."""
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
     steps = list(blocks(with_free_ports((ROOT / "docs" / page).read_text(encoding="utf-8"))))
     script = "\n".join(f"{step.commands}\necho '{_END} {number}'" for number, step in enumerate(steps))
     out = run(script, tmp_path)

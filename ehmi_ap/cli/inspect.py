@@ -3,21 +3,19 @@
 import argparse
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from mimetypes import guess_extension
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
-from ehmi_ap.body import CHUNK
 from ehmi_ap.cli.arguments import moment
-from ehmi_ap.cli.output import Advance, Exit, UsageError, note, print_json, progress
+from ehmi_ap.cli.files import all_certificates, certificates, private_key, read
+from ehmi_ap.cli.output import Exit, UsageError, note, print_json
 
 if TYPE_CHECKING:
     from ehmi_ap.as4.findings import Findings
     from ehmi_ap.cli.arguments import Subparsers
-    from ehmi_ap.crypto.certs import Certificate
-    from ehmi_ap.crypto.keys import PrivateKey
     from ehmi_ap.model import Payload
 
 _EXIT = {
@@ -63,15 +61,15 @@ def run(args: argparse.Namespace) -> int:
     """Returns 0 valid, 1 invalid, 2 undecided, 3 unreadable."""
     from ehmi_ap.as4.inspect import inspect
 
-    keys = [_private_key(path, args.password) for path in args.key or ()]
-    own = [each for path in args.key or () for each in _certificates(path, args.password)]
+    keys = [private_key(path, args.password) for path in args.key or ()]
+    own = [each for path in args.key or () for each in certificates(path, args.password)]
     findings = inspect(
-        _read(args.file),
+        read(args.file),
         keys=keys,
-        certificates=[*own, *_all_certificates(args.cert, args.password)],
-        trust=_all_certificates(args.trust, args.password) if args.trust else None,
+        certificates=[*own, *all_certificates(args.cert, args.password)],
+        trust=all_certificates(args.trust, args.password) if args.trust else None,
         at=args.at or datetime.now(UTC),
-        request=_read(args.request) if args.request else None,
+        request=read(args.request) if args.request else None,
     )
     if args.extract is not None:
         try:
@@ -87,69 +85,6 @@ def run(args: argparse.Namespace) -> int:
 
         print(tree(findings.to_json()), end="")
     return _EXIT[findings.verdict]
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file, progress(f"reading {path.name}", path.stat().st_size) as advance:
-            return b"".join(_counted(file, advance))
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
-
-
-def _counted(file: BinaryIO, advance: Advance) -> Iterator[bytes]:
-    while chunk := file.read(CHUNK):
-        yield chunk
-        advance(len(chunk))
-
-
-def _private_key(path: Path, password: str | None) -> "PrivateKey":
-    from ehmi_ap.crypto.keys import load_key_pairs, load_private_key
-    from ehmi_ap.errors import XmlSecurityError
-
-    data = _read(path)
-    try:
-        if _is_pem(data):
-            return load_private_key(data, password)
-        return load_key_pairs(data, password)[0].private_key
-    except XmlSecurityError as error:
-        raise UsageError(
-            f"{path}: {error.what}", fix="Give a private key as PEM or PKCS#12, with its --password."
-        ) from None
-
-
-def _all_certificates(paths: Iterable[Path] | None, password: str | None) -> list["Certificate"]:
-    found = []
-    for path in paths or ():
-        certificates = _certificates(path, password)
-        if not certificates:
-            raise UsageError(f"{path}: there is no certificate in it")
-        found += certificates
-    return found
-
-
-def _certificates(path: Path, password: str | None) -> list["Certificate"]:
-    """The certificates of a PEM, DER or PKCS#12 file; none for a file that holds only a key."""
-    from ehmi_ap.crypto.keys import load_certificates, load_key_pairs
-    from ehmi_ap.errors import XmlSecurityError
-
-    data = _read(path)
-    if _is_pem(data) and b"CERTIFICATE-----" not in data:
-        return []
-    try:
-        return load_certificates(data)
-    except XmlSecurityError as error:
-        found = error
-    if not _is_pem(data):
-        try:
-            return list(load_key_pairs(data, password)[0].chain)
-        except XmlSecurityError as error:
-            found = error
-    raise UsageError(f"{path}: {found.what}", fix="Give certificates as PEM, DER or PKCS#12, with its --password.")
-
-
-def _is_pem(data: bytes) -> bool:
-    return b"-----BEGIN " in data
 
 
 def _extract(payloads: "Iterable[Payload]", folder: Path) -> None:

@@ -17,7 +17,12 @@ class Node:
 
 def tree(findings: Json) -> str:
     """The findings' JSON (see docs/reference/cli.md) as indented lines."""
-    return "\n".join(_draw(root(findings))) + "\n"
+    return draw(root(findings))
+
+
+def draw(node: Node) -> str:
+    """A node and all below it as indented lines."""
+    return "\n".join(_draw(node)) + "\n"
 
 
 def root(findings: Json) -> Node:

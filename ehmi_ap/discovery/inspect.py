@@ -6,31 +6,27 @@ whether an endpoint's certificate stands below an anchor is not judged: the anch
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Literal
 
 from lxml import etree
 
 from ehmi_ap.crypto.certificate import Certificate
 from ehmi_ap.crypto.enveloped import Enveloped
 from ehmi_ap.discovery import smp
+from ehmi_ap.discovery.findings import Findings, TrustState
 from ehmi_ap.discovery.found import Identifier, Wanted
 from ehmi_ap.discovery.network import Network, Receivers
-from ehmi_ap.discovery.published import Dialect, Document, Group, Metadata, Redirect, Target
+from ehmi_ap.discovery.published import Group, Metadata, Redirect
 from ehmi_ap.discovery.selection import Judged, Reason, other_participant, select
 from ehmi_ap.discovery.signer import check_signer
 from ehmi_ap.discovery.smp import Form
 from ehmi_ap.errors import DiscoveryError
 from ehmi_ap.model import Participant
 
-Verdict = Literal["usable", "unusable", "unreadable"]
-SignatureState = Literal["ok", "wrong", "missing", "none-expected"]
-TrustState = Literal["trusted", "untrusted", "expired", "unchecked"]
-Kind = Literal["metadata", "redirect", "group"]
-
 ANY_AS4 = Network(
     name="",
+    wildcards=True,
     receivers=Receivers(
         transport_profiles=("bdxr-transport-ebms3-as4-v1p0", "peppol-transport-as4-v2_0"),
         https_only=False,
@@ -40,29 +36,6 @@ ANY_AS4 = Network(
 """The network of those who name none: AS4, and no rule on addresses."""
 
 _OUT_OF_TIME = ("SIGNER_EXPIRED", "SIGNER_NOT_YET_VALID")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
-    """All that was found in an answer. `chain` is the signer's certification path where it was checked."""
-
-    dialect: Dialect | None = None
-    kind: Kind | None = None
-    document: Document | None = None
-    signature: SignatureState = "missing"
-    signed: Enveloped | None = None
-    trust: TrustState = "unchecked"
-    chain: tuple[Certificate, ...] = ()
-    endpoints: tuple[Judged, ...] = ()
-    chosen: Judged | None = None
-    redirect: Target | None = None
-    problems: tuple[DiscoveryError, ...] = ()
-
-    @property
-    def verdict(self) -> Verdict:
-        if self.kind is None:
-            return "unreadable"
-        return "unusable" if self.problems else "usable"
 
 
 def inspect(
@@ -89,8 +62,8 @@ def inspect(
         root = smp.tree(data)
         form = smp.form_of(root)
     except DiscoveryError as error:
-        return Findings(problems=(error,))
-    findings = _content(root, form, _signature(root, form, network))
+        return Findings(at=at, problems=(error,))
+    findings = _content(root, form, _signature(root, form, network, at))
     if findings.signed is not None:
         findings = _trust(findings, findings.signed, network, anchors, at)
     return _endpoints(findings, network, participant, document, process, at)
@@ -100,8 +73,8 @@ def _noted(findings: Findings, error: DiscoveryError) -> Findings:
     return replace(findings, problems=(*findings.problems, error))
 
 
-def _signature(root: etree._Element, form: Form, network: Network) -> Findings:
-    findings = Findings(dialect=form.dialect, kind=form.kind)
+def _signature(root: etree._Element, form: Form, network: Network, at: datetime) -> Findings:
+    findings = Findings(at=at, dialect=form.dialect, kind=form.kind)
     try:
         signed = smp.verify(root, form, sha1=True)
         findings = replace(findings, signed=signed, signature="none-expected" if signed is None else "ok")
@@ -156,7 +129,7 @@ def _endpoints(
         process=process or Identifier(""),
     )
     if isinstance(content, Group):
-        error = other_participant(content, wanted)
+        error = other_participant(content, wanted, network)
         return findings if error is None else _noted(findings, error)
     return _chosen(findings, content, wanted, network, at)
 

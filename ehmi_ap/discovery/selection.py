@@ -15,10 +15,10 @@ from ehmi_ap.crypto.certs import Purpose, check_chain, check_fit
 from ehmi_ap.discovery import urls
 from ehmi_ap.discovery.faults import certificate_fault, fault
 from ehmi_ap.discovery.found import Endpoint, Identifier, Wanted
+from ehmi_ap.discovery.identifiers import means, same_participant
 from ehmi_ap.discovery.network import Network
 from ehmi_ap.discovery.published import Group, Metadata, Process, PublishedCertificate, PublishedEndpoint, Target
 from ehmi_ap.errors import CertificateRefused, DiscoveryError
-from ehmi_ap.model import Participant
 
 
 class Reason(StrEnum):
@@ -35,7 +35,6 @@ class Reason(StrEnum):
     LESS_PREFERRED = "less-preferred"  # it could be used, and another comes first
 
 
-_EBCORE = "urn:oasis:names:tc:ebcore:partyid-type:"
 _LESS = Reason.LESS_PREFERRED
 _ORDER: dict[Reason | None, int] = {reason: position for position, reason in enumerate(Reason)}
 
@@ -89,7 +88,7 @@ def select(
     """
     if metadata.signature is None:
         return Selection(error=fault("SIGNATURE_MISSING", "the SMP's metadata is not signed"))
-    if error := other_participant(metadata, wanted) or _other_document(metadata, wanted, network):
+    if error := other_participant(metadata, wanted, network) or _other_document(metadata, wanted, network):
         return Selection(error=error)
     processes = _processes(metadata, wanted.process, network)
     judge = _Judge(network, processes, anchors, now)
@@ -103,38 +102,16 @@ def select(
     return Selection(error=_error(wanted, judged), judged=tuple(judged))
 
 
-def same_participant(one: Participant, other: Participant) -> bool:
-    """Values without regard to case, schemes exactly; an ebCore Party Id may be written as one value or two."""
-    return _participant(one) == _participant(other)
-
-
-def _participant(participant: Participant) -> tuple[str, str]:
-    scheme, value = participant.scheme or "", participant.value.lower()
-    if scheme.lower().startswith(_EBCORE):
-        return "", f"{scheme.lower()}:{value}"
-    return scheme, value
-
-
-def same_identifier(published: Identifier, wanted: Identifier, network: Network) -> bool:
-    """Whether they are the same under the network's rules on case and its list of spellings."""
-    if (published.scheme or None) != (wanted.scheme or None):
-        return False
-    values = (wanted.value, *network.spellings.get(wanted.value, ()))
-    if network.fold_case:
-        return published.value.lower() in (each.lower() for each in values)
-    return published.value in values
-
-
-def other_participant(document: Metadata | Group, wanted: Wanted) -> DiscoveryError | None:
+def other_participant(document: Metadata | Group, wanted: Wanted, network: Network) -> DiscoveryError | None:
     """An SMP that answers for another participant than was asked for is broken, or up to something."""
-    if same_participant(document.participant, wanted.participant):
+    if same_participant(document.participant, wanted.participant, network):
         return None
     what = f"the SMP answered for the participant {document.participant}, not for {wanted.participant}"
     return fault("OTHER_IDENTIFIERS", what)
 
 
 def _other_document(metadata: Metadata, wanted: Wanted, network: Network) -> DiscoveryError | None:
-    if same_identifier(metadata.document, wanted.document, network):
+    if means(metadata.document, wanted.document, network):
         return None
     return fault(
         "OTHER_IDENTIFIERS", f"the SMP answered for the document {metadata.document}, not for {wanted.document}"
@@ -144,9 +121,7 @@ def _other_document(metadata: Metadata, wanted: Wanted, network: Network) -> Dis
 def _processes(metadata: Metadata, wanted: Identifier, network: Network) -> tuple[Process, ...]:
     """Those for exactly this process; where there are none, those for any."""
     exact = tuple(
-        process
-        for process in metadata.processes
-        if any(same_identifier(each, wanted, network) for each in process.identifiers)
+        process for process in metadata.processes if any(means(each, wanted, network) for each in process.identifiers)
     )
     return exact or tuple(process for process in metadata.processes if not process.identifiers)
 
