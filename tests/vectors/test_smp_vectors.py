@@ -179,7 +179,7 @@ OTHERS: dict[str, list[Expected]] = {
             "transport-profile",
             "transport-profile",
             "not-yet-active",
-            active=(False, True, False),
+            active=(False, False, False),
             problems=("NO_ACTIVE_ENDPOINT",),
         ),
     ],
