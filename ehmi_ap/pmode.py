@@ -281,7 +281,8 @@ def parse_pmode(
 
     What the table leaves out comes from its profile, then from its network (the values that `networks` has for it),
     then from our defaults. `partner` and `us` may be plain text (the id) or a table with `id` and `type`; a type left
-    out is that of `us`, so that a network's parties need it once.
+    out is that of our party `us`, so that a network's parties need it once, and so is an id left out of the table's
+    `us`.
 
     Raises:
         ConfigError: with all findings; an unknown key is one, whatever its value.
@@ -291,7 +292,9 @@ def parse_pmode(
     if profile is None:
         known = ", ".join(sorted(profiles))
         raise ConfigError([f"{where}: profile: {table['profile']!r} is not a profile; use one of {known}"])
-    own = party_table(table.get("us"), us.type) or {"value": us.value, "type": us.type}
+    own = party_table(table.get("us", {}), us.type)
+    if isinstance(own, Mapping):
+        own = {"value": us.value, **own}
     said = _merged(profile.values, table)
     values: dict[str, object] = {
         "partner": None,  # any party that satisfies `trust` and `party_binding`

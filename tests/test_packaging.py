@@ -32,9 +32,10 @@ def test_everything_the_package_needs_is_in_the_wheel(wheel: Path) -> None:
         for path in (ROOT / "ehmi_ap").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    pmodes = {f"ehmi_ap/shipped/pmodes/{path.name}" for path in (ROOT / "pmodes").iterdir()}
+    shipped = (path.relative_to(ROOT).as_posix() for path in (ROOT / "pmodes").rglob("*.toml"))
+    pmodes = {f"ehmi_ap/shipped/{path}" for path in shipped}
     assert {"ehmi_ap/py.typed", "ehmi_ap/store/schema.sql", "ehmi_ap/store/queries.sql"} <= package
-    assert {"ehmi_ap/shipped/pmodes/ehmi.toml", "ehmi_ap/shipped/pmodes/edelivery.toml"} <= pmodes
+    assert {"ehmi_ap/shipped/pmodes/ehmi.toml", "ehmi_ap/shipped/pmodes/products/phase4.toml"} <= pmodes
     assert package | pmodes <= names
     others = names - package - pmodes
     assert {name.split("/")[0].rpartition(".")[2] for name in others} == {"dist-info"}

@@ -1,6 +1,7 @@
 """`ehmi-ap partner`: add a partner in one line, and say what a partner needs of us."""
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,12 @@ def _add_add(parts: "Subparsers") -> None:
         type=Path,
         metavar="FILE",
         help="a CA instead: whoever it issued the PartyId as common name to may sign; we cannot send, only receive",
+    )
+    parser.add_argument(
+        "--like",
+        metavar="PRODUCT",
+        help="take the values that the partner's product needs: phase4, oxalis-peppol, oxalis-cef, holodeck, domibus, "
+        "domibus-pkipath",
     )
     parser.add_argument("--type", metavar="TYPE", help="type of the PartyId (default: that of our own; '' for none)")
     parser.add_argument("--profile", default="ehmi", metavar="NAME", help="the network's profile (default: ehmi)")
@@ -109,10 +116,12 @@ def run_add(args: argparse.Namespace) -> int:
 
 
 def _table(args: argparse.Namespace) -> tuple[dict[str, object], dict[str, Path]]:
-    """The P-Mode as a table of at most ten lines, and the certificates to put beside it."""
+    """The P-Mode as a table, at most ten lines and what its product needs; and the certificates to put beside it."""
+    like = _like(args.like)
+    party = args.party if args.type is None else {"id": args.party, "type": args.type}
     table: dict[str, object] = {
         "profile": args.profile,
-        "partner": {"id": args.party, "type": args.type} if args.type is not None else args.party,
+        "partner": _typed(party, like, "partner", "id"),
         "url": args.url,
     }
     files: dict[str, Path] = {}
@@ -126,13 +135,36 @@ def _table(args: argparse.Namespace) -> tuple[dict[str, object], dict[str, Path]
         files[f"{args.name}-tls"] = args.tls_ca
         table["tls_trust"] = f"{args.name}-tls"
     optional = {
-        "service": args.service,
+        "service": _typed(args.service, like, "service", "value"),
         "actions": args.action,
         "agreement": args.agreement,
         "participants": args.participant,
         "backend": args.backend,
     }
-    return table | {key: value for key, value in optional.items() if value is not None}, files
+    values = {key: value for key, value in like.items() if key not in _THE_PARTNERS and value != {}}
+    return table | values | {key: value for key, value in optional.items() if value is not None}, files
+
+
+_THE_PARTNERS = ("profile", "partner", "url", "certificate")
+"""What the arguments always say; in a shipped P-Mode it is an example."""
+
+
+def _like(product: str | None) -> Mapping[str, object]:
+    """The values that a product needs; none where no product is named. Raises UsageError."""
+    from ehmi_ap.config import product_pmodes
+
+    if product is None:
+        return {}
+    known = product_pmodes()
+    if product not in known:
+        raise UsageError(f"--like: no values are known for {product}", fix=f"Name one of: {', '.join(sorted(known))}.")
+    return known[product]
+
+
+def _typed(given: object, like: Mapping[str, object], key: str, name: str) -> object:
+    """What was given, with the type that the product writes where none was given with it."""
+    needed = like.get(key)
+    return {**needed, name: given} if isinstance(given, str) and isinstance(needed, Mapping) else given
 
 
 def _read(path: Path) -> bytes:

@@ -1,5 +1,7 @@
 """The P-Modes and networks that travel with the package, as commented TOML."""
 
+import tomllib
+from collections.abc import Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -8,6 +10,14 @@ from pathlib import Path
 def shipped_pmodes() -> Traversable:
     """The folder of shipped P-Modes, which are templates for an operator's own."""
     return _shipped("pmodes")
+
+
+def product_pmodes() -> Mapping[str, Mapping[str, object]]:
+    """The tables of pmodes/products/, which say what a product needs, by its name."""
+    folder = shipped_pmodes() / "products"
+    return {
+        file.name.removesuffix(".toml"): tomllib.loads(file.read_text(encoding="utf-8")) for file in folder.iterdir()
+    }
 
 
 def shipped_networks() -> Traversable:

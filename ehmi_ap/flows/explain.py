@@ -1,7 +1,7 @@
 """What a peer's error may mean, in words that help; and a peer's text, made fit for our log and events.
 
 A received code is no cause: products use 0101, 0102, 0103 and 0004 for each other's faults (peers-live 4), so a hint
-names all that are worth a look.
+names all that are worth a look. Some products' texts say more than their code; docs/reference/peers.md says whose.
 """
 
 import re
@@ -27,12 +27,21 @@ _DUPLICATE = (
     "The peer has a message with this MessageId already. Ask whether it is this one: if so, nothing is to be done; if "
     "not, submit it anew under another MessageId."
 )
-NOT_SERVICED = "PEPPOL:NOT_SERVICED"
-_NOT_SERVICED = (
-    "Oxalis says this of nearly anything: the receiver may be unknown there, the message not encrypted for its current "
-    "certificate, the signature not accepted or its certificate not named by a BinarySecurityToken. Compare sheets and "
-    "`[security]` with the peer, and ask it with the MessageId."
-)
+_VAGUE = ("EBMS:0004", "EBMS:0009", "EBMS:0101", "EBMS:0102", "EBMS:0103")
+"""Codes that stand for so much that the text beside them is worth more."""
+_TEXTS = {
+    "PEPPOL:NOT_SERVICED": "Oxalis says this of nearly anything: the receiver may be unknown there, the message not "
+    "encrypted for its current certificate, the signature not accepted or its certificate not named by a "
+    "BinarySecurityToken. Compare sheets and `[security]` with the peer, and ask it with the MessageId.",
+    "Cannot find key for certificate": "The peer has no key for the certificate that we encrypt for: get its current "
+    "one and put it into trust/.",
+    "No trusted certs found": "The peer does not trust our signing certificate: send it what `ehmi-ap partner sheet` "
+    "prints, and have it take up the certificate or its CA.",
+    "A0001:Authorization": "The peer has another certificate stored for our party: have it store the one that `ehmi-ap "
+    "partner sheet` prints.",
+    "Tag mismatch": "What we encrypted did not open there: it was changed on the way, or the peer's certificate here "
+    "is not the one of its key. Compare certificates, then look for a gateway that rewrites bodies.",
+}
 _HINTS = {
     "EBMS:0001": _AGREEMENT,
     "EBMS:0003": _AGREEMENT,
@@ -61,10 +70,9 @@ _INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 def hint(code: str | None, text: str = "") -> str:
-    """What to look at after an error with this code; some products say more in its `text`."""
-    if code == "EBMS:0004" and NOT_SERVICED in text:
-        return _NOT_SERVICED
-    return _HINTS.get(code or "", "Ask the peer, with the MessageId.")
+    """What to look at after an error with this code and the `text` that came with it."""
+    said = next((words for words in _TEXTS if words in text), None) if code in _VAGUE else None
+    return _TEXTS[said] if said else _HINTS.get(code or "", "Ask the peer, with the MessageId.")
 
 
 def told(errors: Iterable[ErrorSignal]) -> str:

@@ -17,17 +17,15 @@ import pytest
 
 from ehmi_ap import access_point
 from ehmi_ap.access_point import AccessPoint
-from ehmi_ap.as4 import verify
 from ehmi_ap.body import MemoryBody, read_all
 from ehmi_ap.config import Config
-from ehmi_ap.crypto.safexml import DEFAULT_LIMITS
 from ehmi_ap.model import UserMessage, Wire
 from ehmi_ap.net.http import PeerWeb
 from ehmi_ap.server import listening
 from ehmi_ap.tables import to_toml
 from tests import independent
 from tests.unit.server.conftest import Answer, Connection, eventually
-from tests.vectors.recordings import AT, DATA, ERRORS, LIVE, MESSAGES, PULL, RECEIPTS, Pair, pair_of, wire_of
+from tests.vectors.recordings import AT, DATA, ERRORS, LIVE, MESSAGES, PULL, RECEIPTS, Pair, header_of, pair_of, wire_of
 
 Post = Callable[[bytes], Awaitable[Answer]]
 
@@ -76,9 +74,8 @@ def write_receiver(home: Path, message: UserMessage, pair: Pair) -> Config:
 @asynccontextmanager
 async def receiver_of(name: str, home: Path) -> AsyncIterator[tuple[Post, Keeping]]:
     """The daemon that a recorded request was meant for: how to post to it, and the backend behind it."""
-    header = verify.read_header(verify.parse_envelope(verify.split(wire_of(name))[0], DEFAULT_LIMITS))
     backend = Keeping()
-    config = write_receiver(home, header.user[0].message, pair_of(name))
+    config = write_receiver(home, header_of(name).user[0].message, pair_of(name))
     async with AccessPoint(config, backends={"c4": backend}) as ap, listening(ap) as addresses:
 
         async def post(request: bytes) -> Answer:

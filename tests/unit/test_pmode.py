@@ -111,6 +111,10 @@ class TestParse:
         assert (pmode.partner, pmode.us) == (PartyId("p"), PartyId("urn:we"))
         assert pmode.partner == parse_pmode("p", TABLE | {"partner": "p"}, us=PartyId("we"), profiles=PROFILES).partner
 
+    def test_our_own_id_may_be_of_another_type_for_a_partner(self) -> None:
+        assert parse(TABLE, us={"type": "urn:other"}).us == PartyId(US.value, "urn:other")
+        assert parse(TABLE, us={"id": "other"}).us == PartyId("other", US.type)
+
     def test_a_profile_gives_way_to_the_table(self) -> None:
         pmode = parse({"profile": "ehmi", "certificate": "c", "service": "urn:other", "four_corner": False})
         assert (pmode.service.value, pmode.four_corner, pmode.actions) == ("urn:other", False, DOCUMENTIDS)
@@ -199,8 +203,19 @@ class TestMistakes:
             assert found[0].startswith('party_binding: "certificate" needs')
 
 
+SHIPPED = sorted(
+    (
+        file
+        for folder in (shipped_pmodes(), shipped_pmodes() / "products")
+        for file in folder.iterdir()
+        if file.is_file()
+    ),
+    key=lambda file: file.name,
+)
+
+
 class TestShipped:
-    @pytest.mark.parametrize("file", sorted(shipped_pmodes().iterdir(), key=lambda f: f.name), ids=lambda f: f.name)
+    @pytest.mark.parametrize("file", SHIPPED, ids=lambda f: f.name)
     def test_each_is_right(self, file: Traversable) -> None:
         """Each parses, and a default that is shown as "#key = value" is the default."""
         text = file.read_text(encoding="utf-8")

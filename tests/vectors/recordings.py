@@ -9,9 +9,12 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+from ehmi_ap.as4 import verify
 from ehmi_ap.as4.capture import read_capture
+from ehmi_ap.as4.ebms import Header
 from ehmi_ap.crypto.certs import Certificate
 from ehmi_ap.crypto.keys import KeyPair, Keys, Trust, load_certificates, load_private_key
+from ehmi_ap.crypto.safexml import DEFAULT_LIMITS
 from ehmi_ap.model import Wire
 
 DATA = Path(__file__).parent / "data"
@@ -154,6 +157,11 @@ def pair_of(name: str) -> Pair:
 def wire_of(name: str) -> Wire:
     """The HTTP message with its transfer and content encoding undone."""
     return read_capture((DATA / name).read_bytes()).wire
+
+
+def header_of(name: str) -> Header:
+    """Its eb:Messaging."""
+    return verify.read_header(verify.parse_envelope(verify.split(wire_of(name))[0], DEFAULT_LIMITS))
 
 
 def request_of(name: str) -> str | None:

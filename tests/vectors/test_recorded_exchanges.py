@@ -14,16 +14,27 @@ import independent
 import pytest
 from cryptography import x509
 from lxml import etree
-from recordings import AT, DATA, ERRORS, LIVE, MESSAGES, PULL, RECEIPTS, keys_of, pair_of, request_of, trust_of, wire_of
+from recordings import (
+    AT,
+    DATA,
+    ERRORS,
+    LIVE,
+    MESSAGES,
+    PULL,
+    RECEIPTS,
+    header_of,
+    keys_of,
+    pair_of,
+    request_of,
+    trust_of,
+    wire_of,
+)
 
-from ehmi_ap.as4 import verify
 from ehmi_ap.as4.conclude import conclude
-from ehmi_ap.as4.ebms import Header
 from ehmi_ap.as4.pack import pack_errors, pack_receipt
 from ehmi_ap.as4.receipt import receipt_for
 from ehmi_ap.as4.unpack import Rejected, Verified, unpack
 from ehmi_ap.body import MemorySpool, read_all
-from ehmi_ap.crypto.safexml import DEFAULT_LIMITS
 from ehmi_ap.errors import EbmsError
 from ehmi_ap.flows.explain import hint, told
 from ehmi_ap.model import Acknowledged, MessageId, Outcome, Reference, Refused, Unsettled, UserMessage, Wire
@@ -40,10 +51,6 @@ def test_every_recording_is_judged_here() -> None:
 
 
 # -- requests
-
-
-def header_of(wire: Wire) -> Header:
-    return verify.read_header(verify.parse_envelope(verify.split(wire)[0], DEFAULT_LIMITS))
 
 
 def receiving(message: UserMessage, certificate: str = "sender", **changes: object) -> PMode:
@@ -66,7 +73,7 @@ def receiving(message: UserMessage, certificate: str = "sender", **changes: obje
 
 def unpacked(name: str, certificate: str = "sender") -> Verified | Rejected:
     wire, pair = wire_of(name), pair_of(name)
-    pmode = receiving(header_of(wire).user[0].message, certificate)
+    pmode = receiving(header_of(name).user[0].message, certificate)
     result = unpack(wire, pmodes=[pmode], keys=keys_of(pair), trust=trust_of(pair), now=AT, new_spool=MemorySpool)
     assert isinstance(result, Verified | Rejected)
     return result
@@ -146,7 +153,7 @@ def test_a_recorded_pull_request_is_answered_0008() -> None:
 
 def concluded(name: str, about: MessageId, references: tuple[Reference, ...], certificate: str = "receiver") -> Outcome:
     """What the sender makes of a recorded response; its P-Mode pins the responder's certificate."""
-    request = header_of(wire_of(message_before(name) or "domibus/probe-01-ok.request")).user[0].message
+    request = header_of(message_before(name) or "domibus/probe-01-ok.request").user[0].message
     agreed = receiving(request, us=request.from_.id, partner=request.to.id, certificate=certificate)
     return conclude(
         wire_of(name),
@@ -160,7 +167,7 @@ def concluded(name: str, about: MessageId, references: tuple[Reference, ...], ce
 
 def about(name: str) -> MessageId:
     """The message that a response says it is about; some errors say none."""
-    (signal,) = header_of(wire_of(name)).signals
+    (signal,) = header_of(name).signals
     return signal.ref_to or MessageId("unnamed@sender.example")
 
 
@@ -175,7 +182,7 @@ def sent_before(name: str) -> tuple[Reference, ...]:
     request = message_before(name)
     if request is not None:
         return verified(request).references
-    named = header_of(wire_of(name)).signals[0].references
+    named = header_of(name).signals[0].references
     assert named is not None
     return named
 
@@ -230,12 +237,12 @@ def test_a_recorded_warning_is_no_receipt(name: str) -> None:
 
 
 CAUSES = {
-    "wrong-recipient-key": "encrypt for its current one",
-    "unknown-signer": "knows our signing certificate",
-    "tampered-ciphertext": "did not accept how the message is secured",
-    "tampered-payload": "did not accept how the message is secured",
-    "unsigned": "secur",
-    "unencrypted": "the P-Mode's algorithms and token forms",
+    "wrong-recipient-key": "we encrypt for",
+    "unknown-signer": "our signing certificate",
+    "tampered-ciphertext": "how the message is secured|changed on the way",
+    "tampered-payload": "how the message is secured",
+    "unsigned": "how the message is secured|security check",
+    "unencrypted": "how the message is secured",
     "unknown-pmode-service": "service, action, agreement",
     "unknown-pmode-party": "parties and their types",
 }
@@ -249,4 +256,4 @@ def test_the_hint_on_a_recorded_error_names_what_was_really_wrong(name: str) -> 
     assert isinstance(outcome, Refused)
     found = re.search(r"/probe-\d+-([a-z-]+)\.", name)
     assert found is not None
-    assert CAUSES[found[1]] in hint(outcome.errors[0].code, told(outcome.errors))
+    assert re.search(CAUSES[found[1]], hint(outcome.errors[0].code, told(outcome.errors)))

@@ -15,8 +15,8 @@ import pytest
 from ehmi_ap import cli
 from ehmi_ap.cli.init import write
 from ehmi_ap.cli.output import Exit
-from ehmi_ap.config import Config, load_agreements
-from ehmi_ap.model import PartyId
+from ehmi_ap.config import Config, load_agreements, product_pmodes
+from ehmi_ap.model import AgreementRef, PartyId, Service
 
 
 def ehmi_ap(*arguments: str) -> int:
@@ -141,6 +141,37 @@ class TestPartnerAdd:
         }
         assert (at_a / "trust" / "b.pem").read_bytes() == (at_a.parent / "b" / "keys" / "ap.crt.pem").read_bytes()
         assert ehmi_ap("check") == Exit.OK
+
+    @pytest.mark.parametrize("product", sorted(product_pmodes()))
+    def test_like_a_product(self, at_a: Path, product: str, capsys: pytest.CaptureFixture[str]) -> None:
+        """Its values, and none of its examples; what the command says goes first."""
+        assert add_b("--like", product) == Exit.OK
+        shipped = {**product_pmodes()[product]}
+        written = tomllib.loads((at_a / "pmodes" / "b.toml").read_text())
+        for name in ("partner", "url", "certificate"):
+            assert shipped.pop(name) != written.pop(name)
+        assert written == {key: value for key, value in shipped.items() if value != {}}
+        assert ehmi_ap("check") == Exit.OK
+        assert ehmi_ap("partner", "add", "--help") == Exit.OK
+        assert re.search(rf"[ ,]{product}[, \n]", capsys.readouterr().out)
+
+    def test_like_a_product_with_values_of_our_own(self, at_a: Path) -> None:
+        more = ("--profile", "edelivery", "--service", "urn:s", "--action", "a", "--agreement", "x")
+        assert add_b("--like", "oxalis-peppol", *more) == Exit.OK
+        [pmode] = load_agreements(Config.load(at_a / "ehmi-ap.toml")).pmodes
+        assert (pmode.profile, pmode.actions, pmode.agreement) == ("edelivery", ("a",), AgreementRef("x"))
+        assert pmode.service == Service("urn:s", "cenbii-procid-ubl")
+        assert pmode.partner == PartyId("ap-b", "urn:fdc:peppol.eu:2017:identifiers:ap")
+        assert pmode.us == PartyId("ap-a", "urn:fdc:peppol.eu:2017:identifiers:ap")
+        assert pmode.limits.outbound_parts == 1
+        assert add_b("--like", "oxalis-peppol", "--type", "urn:t", "--replace") == Exit.OK
+        [pmode] = load_agreements(Config.load(at_a / "ehmi-ap.toml")).pmodes
+        assert pmode.partner == PartyId("ap-b", "urn:t")
+
+    def test_like_a_product_nobody_knows(self, at_a: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert add_b("--like", "as4.net") == Exit.USAGE
+        assert "oxalis-peppol" in capsys.readouterr().err
+        assert list((at_a / "pmodes").iterdir()) == []
 
     def test_a_ca_instead(self, at_a: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert add_b(trust="--trust", file="../b/keys/ca.crt.pem") == Exit.OK

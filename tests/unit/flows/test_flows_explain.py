@@ -53,6 +53,23 @@ def test_not_serviced_is_not_only_an_unknown_receiver() -> None:
     assert hint("EBMS:0010", "PEPPOL:NOT_SERVICED") == hint("EBMS:0010")
 
 
+@pytest.mark.parametrize(
+    ("code", "text", "word"),
+    [
+        ("EBMS:0102", "Cannot find key for certificate", "encrypt for"),  # phase4
+        ("EBMS:0103", "PolicyNoncompliance: Cannot find key for certificate", "encrypt for"),  # Domibus
+        ("EBMS:0103", "Error during certificate path validation: No trusted certs found", "trust our signing"),
+        ("EBMS:0102", "javax.crypto.AEADBadTagException: Tag mismatch!", "on the way"),
+        ("EBMS:0004", "A0001:Authorization to send refused", "stored for our party"),
+    ],
+)
+def test_a_text_that_says_more_than_its_code_decides(code: str, text: str, word: str) -> None:
+    """peers-live 4: one text, whatever code the product chose for it; never where the code itself says what it is."""
+    assert word in hint(code, text)
+    assert hint(code, text) != hint(code)
+    assert hint("EBMS:0001", text) == hint("EBMS:0001")
+
+
 def test_the_code_of_a_duplicate_asks_whether_it_is_ours() -> None:
     assert "MessageId already" in hint("EBMS:4001")
 
