@@ -39,6 +39,8 @@ def test_every_test_exists(node: str) -> None:
         ["wire 1.1", "wire 1.2", "wire 1.3", "wire 1.4", "wire 2.1", "wire 2.2", "wire 2.3", "wire 2.4"],
         [*(f"wire 3.{number}" for number in range(1, 8)), "wire 4.1", "wire 5.1", "wire 5.2"],
         [*(f"wire 6.{number}" for number in range(1, 5)), "wire 7 retry", "wire 7 pull", "wire 8 split"],
+        [f"live S{number}" for number in range(1, 13)],
+        [f"live R{number}" for number in range(1, 11)],
     ],
     ids=lambda wanted: f"{wanted[0]} to {wanted[-1]}",
 )

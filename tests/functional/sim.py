@@ -202,6 +202,7 @@ class Net:
         self.clock = Clock()
         self.sites: dict[str, Site] = {}
         self.posts: list[Wire] = []
+        self.timeouts: list[float] = []
         self.answers: list[Wire] = []
         self._weather: deque[Weather] = deque()
 
@@ -212,6 +213,7 @@ class Net:
     async def post(self, url: str, wire: Wire, *, timeout: float, tls_trust: str | None) -> Wire:
         as_sent = replace(wire, body=MemoryBody(b"".join(wire.body.chunks())))
         self.posts.append(as_sent)
+        self.timeouts.append(timeout)
         weather = self._weather.popleft() if self._weather else sunshine
         answer = await weather(as_sent, self.sites[url].receive)
         self.answers.append(answer)

@@ -217,6 +217,15 @@ async def test_a_duplicate_error_on_the_first_attempt_is_a_failure(net: Net, c2:
     assert (await outcome(c2, message_id)).state is State.FAILED
 
 
+async def test_an_attempt_has_the_time_that_its_p_mode_gives(net: Net, c2: Site, c3: Site) -> None:
+    """peers-live 10, sender 12: some peers need minutes for a large payload, and call a retry meanwhile a duplicate."""
+    for timeout in (300.0, 900.0):
+        c2.knows(c3, **({} if timeout == 300.0 else {"timeout": timeout}))
+        await c2.submit()
+        await c2.send_due()
+        assert net.timeouts.pop() == timeout
+
+
 async def test_retry_after_is_heeded(net: Net, c2: Site, c3: Site) -> None:
     """A 503 with Retry-After of ten minutes: not before that."""
     message_id = await c2.submit()
