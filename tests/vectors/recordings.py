@@ -113,6 +113,8 @@ MESSAGES = [name for name, expected in LIVE.items() if expected.kind == "UserMes
 RECEIPTS = [name for name, expected in LIVE.items() if expected.kind == "Receipt"]
 ERRORS = [name for name, expected in LIVE.items() if expected.kind == "Error"]
 PULL = "holodeck/pull-empty.request"
+PRODUCTS = ("domibus", "holodeck", "oxalis", "phase4")
+"""Their folders."""
 
 
 @dataclass(frozen=True)
