@@ -2,6 +2,7 @@ package interop;
 
 import com.fasterxml.jackson.core.JacksonException;
 import com.helger.phase4.mgr.MetaAS4Manager;
+import com.sun.management.OperatingSystemMXBean;
 import jakarta.servlet.http.HttpServlet;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
@@ -9,13 +10,14 @@ import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.NoSuchFileException;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 
 /** What a test tells this access point to do, and asks of it: HTTP and JSON, see README.md. */
 final class Control extends HttpServlet {
     private static final long serialVersionUID = 1L;
 
-    /** Counters since the start; `heapUsed` in bytes, after no particular collection. */
-    record Stats(long received, long sent, long heapUsed, long uptimeMs) {}
+    /** Counters since the start; `heapUsed` in bytes, after no particular collection; `cpuMs` of the whole process. */
+    record Stats(long received, long sent, long heapUsed, long cpuMs, long uptimeMs) {}
 
     private final transient Inbox inbox;
     private final transient Sender sender;
@@ -42,7 +44,7 @@ final class Control extends HttpServlet {
         } catch (JacksonException e) {
             status = HttpServletResponse.SC_BAD_REQUEST;
             answer = Map.of("error", e.getCause() instanceof BadRequest why ? why.getMessage() : e.getOriginalMessage());
-        } catch (Exception e) {
+        } catch (Exception | OutOfMemoryError e) {
             status = HttpServletResponse.SC_INTERNAL_SERVER_ERROR;
             answer = Map.of("error", e.toString());
         }
@@ -80,10 +82,12 @@ final class Control extends HttpServlet {
     }
 
     private Stats stats() {
+        OperatingSystemMXBean system = ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class);
         return new Stats(
                 inbox.count(),
                 sender.count(),
                 ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getUsed(),
+                TimeUnit.NANOSECONDS.toMillis(system.getProcessCpuTime()),
                 ManagementFactory.getRuntimeMXBean().getUptime());
     }
 }
