@@ -102,7 +102,8 @@ def _maven(output: Path) -> None:
     program = shutil.which("mvn")
     if program is None:
         raise Missing("no Maven: install it (Debian: maven), so that mvn is on the PATH")
-    command = [program, "-q", "-B", "-Dstyle.color=never", "-f", str(SOURCES / "pom.xml"), f"-Doutput={output}", "package"]
+    plain = ["-q", "-B", "-Dstyle.color=never"]
+    command = [program, *plain, "-f", str(SOURCES / "pom.xml"), f"-Doutput={output}", "package"]
     failure = _failure([*command, "-o"])
     if failure and _NOT_FETCHED.search(failure):
         failure = _failure(command)
