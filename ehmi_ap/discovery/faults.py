@@ -56,8 +56,8 @@ _NOT_SUPPORTED = {
     ),
     "UNKNOWN_DIALECT": f"{_SMP}: it has to answer with service metadata of Peppol or OASIS.",
     "DIALECT_NOT_ALLOWED": (
-        "Name this dialect in `[publishers] dialects`, if the network uses it; if not, show the SMP's operator "
-        "this line."
+        "Name this dialect in `[publishers] dialects`, if the network uses it; if not, or if it is named, show the "
+        "operator of the SMP this line."
     ),
     "SMP_BAD_REQUEST": "Check the spelling of participant and document, and their schemes in the network's settings.",
     "DOCUMENT_NOT_REGISTERED": (
@@ -100,7 +100,7 @@ _UNAVAILABLE = {
     "SMP_NOT_XML": (
         f"{_SMP}, if it lasts: what it answered is no XML; a proxy or a portal in between is the usual cause."
     ),
-    "REVOCATION_UNKNOWN": (
+    "REVOCATION_UNAVAILABLE": (
         "Check the way to the OCSP and CRL servers that the step names; it is tried again. "
         '`revocation = "soft"` would let it pass.'
     ),
@@ -134,6 +134,10 @@ _UNTRUSTED = {
         "Compare the signer's subject with `[publishers] subject`; if that is right, do not trust this SMP."
     ),
     "SIGNER_REVOKED": f"{_SMP}: its certificate is revoked; trust nothing it says until it has another.",
+    "REVOCATION_UNKNOWN": (
+        "Show this line to whom the certificate belongs: its CA does not know it, or it names neither OCSP nor CRL; "
+        '`revocation = "soft"` would let it pass.'
+    ),
     "OTHER_IDENTIFIERS": (
         f"{_SMP}: it answered for another participant or document than was asked for; "
         "where it is the same in another spelling, name that in `[spellings]`."

@@ -19,7 +19,7 @@ from ehmi_ap.discovery import smp1, smp2
 from ehmi_ap.discovery.faults import fault, signature_fault
 from ehmi_ap.discovery.network import Publishers
 from ehmi_ap.discovery.published import Dialect, Document, Group, Metadata
-from ehmi_ap.errors import MalformedXml, XmlSecurityError
+from ehmi_ap.errors import BudgetExceeded, MalformedXml, XmlSecurityError
 
 DIALECTS: tuple[Dialect, ...] = ("peppol", "oasis1", "oasis2")
 _NAMES = {"peppol": smp1.PEPPOL, "oasis1": smp1.OASIS}
@@ -88,7 +88,7 @@ def verify(root: etree._Element, form: Form, *, sha1: bool) -> Enveloped | None:
     try:
         if enveloped.signature_of(root) is not None:
             return enveloped.verify(root, sha1=sha1)
-    except MalformedXml as error:  # it was well-formed; what has no canonical form cannot have been signed
+    except (MalformedXml, BudgetExceeded) as error:  # it was well-formed, and not too large: this is of the signature
         raise fault("SIGNATURE_FORM", error.what) from None
     except XmlSecurityError as error:
         raise signature_fault(error) from None

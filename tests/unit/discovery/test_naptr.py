@@ -17,7 +17,7 @@ def record(url: str = "https://smp.example", **changes: object) -> Naptr:
         "service": "Meta:SMP",
         "regexp": f"!.*!{url}!",
     }
-    return Naptr(**{**values, **changes})  # type: ignore[arg-type]  # any field
+    return Naptr(**{**values, **changes})
 
 
 class TestApply:
