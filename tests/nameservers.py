@@ -6,11 +6,12 @@ async with nameserver(zone("smp.test. 60 IN CNAME other.test.")) as server:
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import cast
 
 from dnslib import EDNS0, QTYPE, RCODE, RR, DNSRecord, EDNSOption
+from servers import Speaker, streams
 
 SOA = RR.fromZone("test. 300 IN SOA ns.test. root.test. 1 3600 600 86400 45")
 
@@ -38,7 +39,6 @@ class Nameserver:
 @asynccontextmanager
 async def nameserver(answer: Answerer) -> AsyncIterator[Nameserver]:
     """A server on one port of UDP and TCP."""
-    loop = asyncio.get_running_loop()
     found = Nameserver("")
 
     def reply(data: bytes, *, tcp: bool, source: tuple[str, int]) -> bytes | None:
@@ -66,28 +66,22 @@ async def nameserver(answer: Answerer) -> AsyncIterator[Nameserver]:
                 writer.write(len(said).to_bytes(2, "big") + said)
         writer.close()
 
-    transport, streams = await _one_port(loop, Datagrams, stream)
-    host, port = transport.get_extra_info("sockname")
-    found.address = f"{host}:{port}"
-    try:
+    async with _one_port(Datagrams, stream) as (host, port):
+        found.address = f"{host}:{port}"
         yield found
-    finally:
-        transport.close()
-        streams.close()
 
 
-async def _one_port(
-    loop: asyncio.AbstractEventLoop, datagrams: type[asyncio.DatagramProtocol], stream: object
-) -> tuple[asyncio.DatagramTransport, asyncio.Server]:
+@asynccontextmanager
+async def _one_port(datagrams: type[asyncio.DatagramProtocol], stream: Speaker) -> AsyncIterator[tuple[str, int]]:
     """A port that is free for both."""
-    while True:
-        transport, _ = await loop.create_datagram_endpoint(datagrams, ("127.0.0.1", 0))
-        try:
-            streams = await asyncio.start_server(stream, *transport.get_extra_info("sockname"))  # type: ignore[arg-type]
-        except OSError:
-            transport.close()
-        else:
-            return transport, streams
+    async with AsyncExitStack() as stack:
+        while True:
+            address = await stack.enter_async_context(streams(stream))
+            with suppress(OSError):
+                transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(datagrams, address)
+                break
+        stack.callback(transport.close)
+        yield address
 
 
 def zone(text: str, *, ad: bool = False, limit: int = 1232) -> Answerer:

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pki
 from aiohttp import web
 
 Answerer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Speaker = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, None, None]]
 
 
 @asynccontextmanager
@@ -29,13 +30,30 @@ async def peer(answerer: Answerer, context: ssl.SSLContext | None = None) -> Asy
 
 
 @asynccontextmanager
-async def raw_peer(
-    speak: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
-) -> AsyncIterator[str]:
+async def raw_peer(speak: Speaker) -> AsyncIterator[str]:
     """A peer that says what it likes."""
-    server = await asyncio.start_server(speak, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/as4"
+    async with streams(speak) as address:
+        yield f"http://{address[0]}:{address[1]}/as4"
+
+
+@asynccontextmanager
+async def streams(speak: Speaker, port: int = 0) -> AsyncIterator[tuple[str, int]]:
+    """A TCP server's address; its conversations end with it."""
+    conversations: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+
+    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        conversations[asyncio.ensure_future(speak(reader, writer))] = writer
+
+    server = await asyncio.start_server(begin, "127.0.0.1", port)
+    try:
+        yield server.sockets[0].getsockname()
+    finally:
+        server.close()
+        for conversation, writer in conversations.items():
+            conversation.cancel()
+            writer.transport.abort()
+        await asyncio.gather(*conversations, return_exceptions=True)
+        await asyncio.sleep(0)  # the loop closes what was aborted
 
 
 @asynccontextmanager
