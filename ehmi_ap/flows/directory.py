@@ -1,0 +1,205 @@
+"""Where receivers are: look-ups asked once for all who wait, and their results used as long as they may be.
+
+    find    fresh: from memory, asked anew in the background when it ages
+            else: asked, one look-up for all who want the same at that time
+            Unavailable: what was found before, as long as it may be used
+    known   from memory or not at all, for C1, which is never held up by DNS or SMP
+
+Results are kept for each network, the most recently used; they are forgotten when its rules or anchors change. Several
+processes on one store have a directory each: what one finds, another has to ask for itself.
+"""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ehmi_ap.agreements import Agreements
+from ehmi_ap.crypto.keys import Trust
+from ehmi_ap.discovery.faults import fault
+from ehmi_ap.discovery.found import FOUND, Found, Missed, Result, Wanted
+from ehmi_ap.discovery.network import Network
+from ehmi_ap.errors import NotFound, Unavailable
+from ehmi_ap.flows.explain import quoted
+from ehmi_ap.flows.remembered import Remembered, basis_of, remember
+
+log = logging.getLogger(__name__)
+
+LONGEST = 60.0
+"""Seconds for one look-up with all its questions."""
+
+Look = Callable[[Wanted, Network, Trust, datetime], Awaitable[Result]]
+"""A look-up, begun at the moment given (flows.ask)."""
+
+
+def _not_observed(network: str, outcome: str, seconds: float) -> None:
+    """Where nobody reads metrics."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What is remembered of one receiver, for an administrator."""
+
+    network: str
+    wanted: Wanted
+    remembered: Remembered
+
+
+class Directory:
+    """The look-ups of one access point; serves one event loop, ended by close()."""
+
+    def __init__(
+        self,
+        look: Look,
+        *,
+        agreements: Callable[[], Agreements],
+        now: Callable[[], datetime],
+        clock: Callable[[], float],
+        count: Callable[[str], None],
+        observe: Callable[[str, str, float], None] = _not_observed,
+    ) -> None:
+        """`clock` is monotonic, in seconds; `observe` is told network, outcome and duration of each look-up."""
+        self._look = look
+        self._agreements = agreements
+        self._now = now
+        self._clock = clock
+        self._count = count
+        self._observe = observe
+        self._entries: dict[str, OrderedDict[Wanted, Remembered]] = {}
+        self._flights: dict[tuple[str, Wanted], asyncio.Task[Result]] = {}
+
+    async def find(self, name: str, wanted: Wanted, *, fresh: bool = False) -> Result:
+        """Where `wanted` is in the network `name`; `fresh`: as it is now, from nothing that was asked before.
+
+        Raises:
+            NotFound: there is no such network.
+        """
+        if not fresh:
+            remembered = self._recall(name, wanted)
+            if remembered is not None:
+                answer = self._answer(name, wanted, remembered)
+                if answer is not None:
+                    return answer
+        elif (name, wanted) in self._flights:
+            await asyncio.wait([self._flights[name, wanted]])  # it was begun before it was asked for
+        result = await asyncio.shield(self._flight(name, wanted))
+        return result if fresh else self._or_stale(result, self._recall(name, wanted))
+
+    def known(self, name: str, wanted: Wanted) -> Found | None:
+        """What may be used without asking; None: nothing."""
+        remembered = self._recall(name, wanted)
+        return remembered.fresh(self._now()) if remembered is not None else None
+
+    def entries(self) -> Sequence[Entry]:
+        """All that is remembered."""
+        return [
+            Entry(network=name, wanted=wanted, remembered=remembered)
+            for name, kept in self._entries.items()
+            for wanted, remembered in kept.items()
+        ]
+
+    def flush(self, participant: str | None = None) -> int:
+        """Forget what is remembered of the participant with this identifier (None: of all); how many entries."""
+        flushed = [
+            (kept, wanted)
+            for kept in self._entries.values()
+            for wanted in kept
+            if participant is None or wanted.participant.value.lower() == participant.lower()
+        ]
+        for kept, wanted in flushed:
+            del kept[wanted]
+        return len(flushed)
+
+    async def close(self) -> None:
+        """End the look-ups under way."""
+        flights = list(self._flights.values())
+        for flight in flights:
+            flight.cancel()
+        await asyncio.gather(*flights, return_exceptions=True)
+
+    def _answer(self, name: str, wanted: Wanted, remembered: Remembered) -> Result | None:
+        """From memory; None: it has to be asked."""
+        now = self._now()
+        error = remembered.missed(now)
+        found = remembered.fresh(now)
+        if found is not None:
+            if error is None and remembered.ages(now):
+                self._flight(name, wanted)
+            self._count("lookup_remembered fresh")
+            return found
+        if error is None:
+            return None
+        answer = self._or_stale(Missed(error=error, steps=()), remembered)
+        if isinstance(answer, Missed):
+            self._count(f"lookup_remembered {error.outcome}")
+        return answer
+
+    def _or_stale(self, result: Result, remembered: Remembered | None) -> Result:
+        """Only where nobody could be asked, what was found before."""
+        if isinstance(result, Found) or not isinstance(result.error, Unavailable) or remembered is None:
+            return result
+        found = remembered.stale(self._now())
+        if found is None:
+            return result
+        self._count("lookup_remembered stale")
+        return found
+
+    def _recall(self, name: str, wanted: Wanted) -> Remembered | None:
+        """The entry, if the rules and anchors it was judged by still are those of the network."""
+        kept = self._entries.get(name, OrderedDict())
+        remembered = kept.get(wanted)
+        if remembered is None:
+            return None
+        agreements = self._agreements()
+        network = agreements.networks.get(name)
+        if network is None or remembered.basis != basis_of(network, agreements.trust):
+            del kept[wanted]
+            return None
+        kept.move_to_end(wanted)
+        return remembered
+
+    def _flight(self, name: str, wanted: Wanted) -> "asyncio.Task[Result]":
+        """The look-up under way for this receiver; begun, if there is none."""
+        key = (name, wanted)
+        if key not in self._flights:
+            flight = asyncio.create_task(self._fly(name, wanted))
+            self._flights[key] = flight
+            flight.add_done_callback(lambda done: self._landed(key, done))
+        return self._flights[key]
+
+    def _landed(self, key: tuple[str, Wanted], flight: "asyncio.Task[Result]") -> None:
+        del self._flights[key]
+        if not flight.cancelled() and flight.exception() is not None:
+            log.error("a look-up failed on our side", exc_info=flight.exception(), extra={"network": key[0]})
+
+    async def _fly(self, name: str, wanted: Wanted) -> Result:
+        agreements, at, started = self._agreements(), self._now(), self._clock()
+        network = agreements.networks.get(name)
+        if network is None:
+            raise NotFound(f"there is no network {name}", fix="Name one of networks/, or one that ships.")
+        try:
+            async with asyncio.timeout(LONGEST):
+                result = await self._look(wanted, network, agreements.trust, at)
+        except TimeoutError:
+            what = f"the look-up took longer than {LONGEST:g} seconds in all"
+            result = Missed(error=fault("SMP_TIMEOUT", what), steps=())
+        self._note(network, result, self._clock() - started)
+        basis = basis_of(network, agreements.trust)
+        kept = self._entries.setdefault(name, OrderedDict())
+        before = kept.get(wanted)
+        kept[wanted] = remember(before if before and before.basis == basis else None, result, basis, at)
+        kept.move_to_end(wanted)
+        while len(kept) > network.cache.size:
+            kept.popitem(last=False)
+        return result
+
+    def _note(self, network: Network, result: Result, seconds: float) -> None:
+        outcome = FOUND if isinstance(result, Found) else result.error.outcome
+        self._count(f"lookup {outcome}")
+        self._observe(network.name, outcome, seconds)
+        if isinstance(result, Missed):
+            error = result.error
+            facts = {"network": network.name, "code": error.code, "reason": error.reason, "what": quoted(error.what)}
+            log.warning("a receiver was looked up in vain", extra={**facts, "fix": error.fix})
