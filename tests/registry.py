@@ -48,6 +48,7 @@ class Registry:
 
     of: dict[str, Result] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    known: list[Found | None] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     down: bool = False
 
@@ -66,8 +67,11 @@ class Registry:
         signing = (Certificate.from_der(by.der),)
         self.of[participant] = replace(entry, endpoint=replace(entry.endpoint, signing=signing))
 
-    async def __call__(self, wanted: Wanted, network: Network, trust: Trust, at: datetime) -> Result:
+    async def __call__(
+        self, wanted: Wanted, network: Network, trust: Trust, *, now: datetime, known: Found | None
+    ) -> Result:
         self.asked.append(wanted.participant.value)
+        self.known.append(known)
         await self.gate.wait()
         if self.down:
             return missed("SMP_TIMEOUT")

@@ -12,9 +12,10 @@ processes on one store have a directory each: what one finds, another has to ask
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from ehmi_ap.agreements import Agreements
 from ehmi_ap.crypto.keys import Trust
@@ -30,8 +31,13 @@ log = logging.getLogger(__name__)
 LONGEST = 60.0
 """Seconds for one look-up with all its questions."""
 
-Look = Callable[[Wanted, Network, Trust, datetime], Awaitable[Result]]
-"""A look-up, begun at the moment given (flows.ask)."""
+
+class Look(Protocol):
+    """How the network is asked (flows.ask); `known` is what was found before, which may be unchanged."""
+
+    async def __call__(
+        self, wanted: Wanted, network: Network, trust: Trust, *, now: datetime, known: Found | None
+    ) -> Result: ...
 
 
 def _not_observed(network: str, outcome: str, seconds: float) -> None:
@@ -175,21 +181,22 @@ class Directory:
             log.error("a look-up failed on our side", exc_info=flight.exception(), extra={"network": key[0]})
 
     async def _fly(self, name: str, wanted: Wanted) -> Result:
-        agreements, at, started = self._agreements(), self._now(), self._clock()
+        agreements, now, started = self._agreements(), self._now(), self._clock()
         network = agreements.networks.get(name)
         if network is None:
             raise NotFound(f"there is no network {name}", fix="Name one of networks/, or one that ships.")
+        before = self._recall(name, wanted)
+        known = before.found if before is not None else None
         try:
             async with asyncio.timeout(LONGEST):
-                result = await self._look(wanted, network, agreements.trust, at)
+                result = await self._look(wanted, network, agreements.trust, now=now, known=known)
         except TimeoutError:
             what = f"the look-up took longer than {LONGEST:g} seconds in all"
             result = Missed(error=fault("SMP_TIMEOUT", what), steps=())
         self._note(network, result, self._clock() - started)
-        basis = basis_of(network, agreements.trust)
         kept = self._entries.setdefault(name, OrderedDict())
-        before = kept.get(wanted)
-        kept[wanted] = remember(before if before and before.basis == basis else None, result, basis, at)
+        before = self._recall(name, wanted)  # once more: somebody may have flushed it
+        kept[wanted] = remember(before, result, basis_of(network, agreements.trust), now)
         kept.move_to_end(wanted)
         while len(kept) > network.cache.size:
             kept.popitem(last=False)
