@@ -17,9 +17,11 @@ from ehmi_ap.flows.explain import _HINTS, _TEXTS, hint
 from ehmi_ap.lifecycle import TRANSITIONS, State
 from ehmi_ap.server import listen
 from tests import errors_reference, states_reference
+from tests.vectors.recordings import ERRORS, header_of
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
+PEERS = (DOCS / "reference" / "peers.md").read_text(encoding="utf-8")
 RECEIVED = (DOCS / "reference" / "received-errors.md").read_text(encoding="utf-8")
 ARCHITECTURE = (DOCS / "explanation" / "architecture.md").read_text(encoding="utf-8")
 
@@ -60,6 +62,20 @@ def test_received_errors_say_what_the_events_say() -> None:
     assert dict(rows)["every other code"] == hint("EBMS:9999")
     texts = re.findall(r"(?m)^\| `([^`]+)` \| [^|]+ \| (.+) \|$", section(RECEIVED, "## What the code"))
     assert dict(texts) == _TEXTS
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_what_a_peer_was_recorded_to_answer_stands_in_its_section(name: str) -> None:
+    """A row with the codes, and with a text only if that text came: so the row is the one an operator finds."""
+    heading = {"domibus": "## Domibus", "holodeck": "## Holodeck"}[name.partition("/")[0]]
+    (signal,) = header_of(name).signals
+    codes = [error.code.removeprefix("EBMS:") for error in signal.errors]
+    said = " ".join(f"{error.description} {error.detail}" for error in signal.errors)
+    answers = re.findall(r"(?m)^\| EBMS:([^|]*?) \|", section(PEERS, heading))
+    found = [row for row in answers if re.findall(r"[0-9]{4}", row) == codes]
+    quoted = [text for row in found for text in re.findall(r'"([^"]+)"', row) if text in said]
+    assert len(quoted) <= 1
+    assert quoted or any('"' not in row for row in found) or codes == ["0006"], (codes, said)
 
 
 def test_the_map_of_the_house_names_every_module() -> None:

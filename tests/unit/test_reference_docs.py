@@ -12,7 +12,7 @@ import pytest
 from ehmi_ap import tables
 from ehmi_ap.backends import directory, webhook
 from ehmi_ap.body import MemoryBody
-from ehmi_ap.config import Config, settings
+from ehmi_ap.config import Config, product_pmodes, settings
 from ehmi_ap.lifecycle import RetryPolicy
 from ehmi_ap.model import MessageId, Party, PartyId, Payload, Service, UserMessage
 from ehmi_ap.pmode import Limits, PMode, Security, parse_pmode
@@ -83,6 +83,19 @@ def test_every_key_of_a_pmode() -> None:
     for item in dataclasses.fields(PMode):
         if isinstance(item.default, bool | int | float):
             assert shown(item.default) in documented[item.name], item.name
+
+
+def test_every_product_with_what_differs() -> None:
+    """Each file below pmodes/products/, and the keys in it that are no examples and no defaults."""
+    documented = rows(section(PMODES, "## Products"))
+    assert {name.removesuffix(".toml") for name in documented} == set(product_pmodes())
+    for product, table in product_pmodes().items():
+        named = set(re.findall(r"`(\w+)`", documented[f"{product}.toml"].rpartition("|")[0].rpartition("|")[2]))
+        nested = {key for value in table.values() if isinstance(value, dict) for key in value} - {"id", "type", "value"}
+        plain = {key for key, value in table.items() if not isinstance(value, dict)}
+        assert named == nested | plain - {"profile", "partner", "url", "certificate"}, product
+        typed = sum(isinstance(table.get(key), dict) for key in ("partner", "us", "service"))
+        assert ("types of both parties" in documented[f"{product}.toml"]) == (typed >= 2)
 
 
 def shown(default: object) -> str:
