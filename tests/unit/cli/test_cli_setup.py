@@ -168,6 +168,12 @@ class TestPartnerAdd:
         [pmode] = load_agreements(Config.load(at_a / "ehmi-ap.toml")).pmodes
         assert pmode.partner == PartyId("ap-b", "urn:t")
 
+    def test_like_a_product_in_another_network(self, at_a: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """The documents of EHMI are not taken along; the arguments have to name others."""
+        assert add_b("--like", "oxalis-peppol", "--profile", "edelivery") == Exit.CONFIG
+        assert "service: is missing" in capsys.readouterr().err
+        assert list((at_a / "pmodes").iterdir()) == []
+
     def test_like_a_product_nobody_knows(self, at_a: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert add_b("--like", "as4.net") == Exit.USAGE
         assert "oxalis-peppol" in capsys.readouterr().err
