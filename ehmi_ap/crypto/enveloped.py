@@ -33,8 +33,8 @@ from ehmi_ap.crypto.keys import KeyPair
 from ehmi_ap.crypto.safexml import XmlLimits, parse
 from ehmi_ap.errors import BudgetExceeded, MalformedSecurity, NotAllowedAlgorithm, WrongSignature
 
-LIMITS = XmlLimits(bytes=1_048_576, elements=5_000, namespaces=500)
-"""Budgets on a document: inclusive C14N of more could take seconds (python-stack 8)."""
+LIMITS = XmlLimits(bytes=1_048_576, elements=5_000, namespaces=300, scope=16)
+"""Budgets on a document: inclusive C14N takes 0.2 s at the worst within them, and minutes without (python-stack 8)."""
 
 SIGNATURE = f"{{{DS}}}Signature"
 _CERTIFICATE = f"{{{DS}}}X509Data/{{{DS}}}X509Certificate"

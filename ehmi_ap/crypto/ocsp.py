@@ -100,6 +100,8 @@ def _signer(response: ocsp.OCSPResponse, issuer: Certificate, now: datetime) -> 
 
 def _check_delegate(delegate: Certificate, issuer: Certificate, now: datetime) -> None:
     check_fit(delegate, "sign", now)
+    if not isinstance(delegate.x509.signature_hash_algorithm, (*SHA2, type(None))):  # None: Ed25519
+        raise CertificateRefused("weak", "the OCSP responder's certificate is not signed with SHA-2")
     try:
         delegate.x509.verify_directly_issued_by(issuer.x509)
         usages = delegate.x509.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
@@ -109,8 +111,6 @@ def _check_delegate(delegate: Certificate, issuer: Certificate, now: datetime) -
         usages = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE])
     if ExtendedKeyUsageOID.OCSP_SIGNING not in usages:
         raise CertificateRefused("unfit", "the OCSP responder's certificate was not issued for OCSP")
-    if not isinstance(delegate.x509.signature_hash_algorithm, SHA2):
-        raise CertificateRefused("weak", "the OCSP responder's certificate is not signed with SHA-2")
 
 
 def _is_signed_by(response: ocsp.OCSPResponse, key: object) -> bool:
