@@ -8,8 +8,13 @@ from pathlib import Path
 
 
 def shipped_pmodes() -> Traversable:
-    """The folder of shipped P-Modes, which are templates for an operator's own."""
-    return _shipped("pmodes")
+    """The folder of shipped P-Modes, which are templates for an operator's own.
+
+    In a wheel it is inside the package, in an editable install it is the checkout's.
+    """
+    package = files("ehmi_ap")
+    packed = package.joinpath("shipped", "pmodes")
+    return packed if packed.is_dir() else Path(str(package)).parent / "pmodes"
 
 
 def product_pmodes() -> Mapping[str, Mapping[str, object]]:
@@ -21,12 +26,5 @@ def product_pmodes() -> Mapping[str, Mapping[str, object]]:
 
 
 def shipped_networks() -> Traversable:
-    """The folder of shipped networks, which are used as they are unless an operator has one of the same name."""
-    return _shipped("networks")
-
-
-def _shipped(name: str) -> Traversable:
-    """In a wheel inside the package, in an editable install the checkout's folder."""
-    package = files("ehmi_ap")
-    packed = package.joinpath("shipped", name)
-    return packed if packed.is_dir() else Path(str(package)).parent / name
+    """Their folder of networks, which are used as they are unless an operator has one of the same name."""
+    return shipped_pmodes() / "networks"

@@ -102,7 +102,7 @@ def ebcore(participant: Participant) -> str | None:
 
 
 def same_participant(one: Participant, other: Participant, network: Network) -> bool:
-    """Whether both name the same participant (Peppol PFUOI 4.4, OASIS SMP 1.0 2.3, ebCore Party Id 1.0)."""
+    """Whether both name the same participant (Peppol PFUOI 4.4, OASIS SMP 1.0, ebCore Party Id 1.0)."""
     urns = ebcore(one), ebcore(other)
     if any(urns):
         return all(urns) and len({_fold_urn(each) for each in urns if each}) == 1

@@ -1,4 +1,4 @@
-"""The URLs at which an SMP has groups and metadata (Peppol SMP 1.4, OASIS SMP 1.0 3.2 and 2.0 5.2).
+"""The URLs at which an SMP has groups and metadata (Peppol SMP 1.4, OASIS SMP 1.0 and 2.0).
 
 Rules: every identifier is one path segment, in which all but unreserved characters is percent-encoded (RFC 3986 2.3),
 and is sent as it is written here.
@@ -37,7 +37,7 @@ def redirected(href: str, participant: Participant, document: Identifier, *, smp
 def shapes(service: str | None, dialects: Sequence[str]) -> tuple[bool, ...]:
     """Whether to ask by the URLs of SMP 2.0, of 1.0, or both in this order.
 
-    A service of SMP 2.0 has its URLs only. `Meta:SMP` may stand for both (OASIS SMP 2.0 5.1), as may a configured SMP:
+    A service of SMP 2.0 has its URLs only. `Meta:SMP` may stand for both, as may a configured SMP:
     then the network's dialects decide.
     """
     if service is not None and service.lower().startswith("oasis-bdxr-smp-2"):

@@ -13,14 +13,17 @@ from ehmi_ap import tables
 from ehmi_ap.backends import directory, webhook
 from ehmi_ap.body import MemoryBody
 from ehmi_ap.config import Config, product_pmodes, settings
+from ehmi_ap.discovery.network import Cache, Naming, Network, Publishers, Receivers, Resolver, gaps, parse_network
 from ehmi_ap.lifecycle import RetryPolicy
 from ehmi_ap.model import MessageId, Party, PartyId, Payload, Service, UserMessage
 from ehmi_ap.pmode import Limits, PMode, Security, parse_pmode
 from ehmi_ap.profiles import PROFILES, RULES
+from tests import networks_reference
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 CONFIGURATION = (DOCS / "reference" / "configuration.md").read_text(encoding="utf-8")
 PMODES = (DOCS / "reference" / "pmodes.md").read_text(encoding="utf-8")
+NETWORKS = (DOCS / "reference" / "networks.md").read_text(encoding="utf-8")
 
 
 def section(text: str, heading: str) -> str:
@@ -96,6 +99,41 @@ def test_every_product_with_what_differs() -> None:
         assert named == nested | plain - {"profile", "partner", "url", "certificate"}, product
         typed = sum(isinstance(table.get(key), dict) for key in ("partner", "us", "service"))
         assert ("types of both parties" in documented[f"{product}.toml"]) == (typed >= 2)
+
+
+@pytest.mark.parametrize(
+    ("cls", "heading"),
+    [
+        (Naming, "## `[naming]`"),
+        (Resolver, "## `[resolver]`"),
+        (Publishers, "## `[publishers]`"),
+        (Receivers, "## `[receivers]`"),
+        (Cache, "## `[cache]`"),
+    ],
+)
+def test_every_key_of_a_networks_tables_with_its_default(cls: Any, heading: str) -> None:
+    documented = rows(section(NETWORKS, heading))
+    assert set(documented) == {item.name for item in dataclasses.fields(cls)}
+    for item in dataclasses.fields(cls):
+        assert shown(item.default) in documented[item.name], item.name
+
+
+def test_every_key_of_a_network_with_its_default() -> None:
+    documented = rows(section(NETWORKS, "## Where an SMP is")) | rows(section(NETWORKS, "## Identifiers"))
+    tables_ = {"naming", "resolver", "publishers", "receivers", "cache"}
+    assert set(documented) == {item.name for item in dataclasses.fields(Network)} - tables_ - {"name"}
+    for item in dataclasses.fields(Network):
+        if item.name in documented:
+            assert shown(item.default) in documented[item.name], item.name
+
+
+def test_the_smallest_network() -> None:
+    assert gaps(parse_network("mine", tomllib.loads(examples(NETWORKS, "toml")[0]))) == ()
+
+
+def test_the_reasons_are_those_of_the_code() -> None:
+    """Otherwise: python -m tests.networks_reference"""
+    assert networks_reference.render(NETWORKS) == NETWORKS
 
 
 def shown(default: object) -> str:
