@@ -5,10 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 KILLS ?= 300
+CELLS ?=
 FILE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format crash bench certs clean
+.PHONY: help demo test check format crash interop bench certs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +32,9 @@ format: $(STAMP) ## Format the code
 
 crash: $(STAMP) ## Kill real access points KILLS times (default 300) and count what is lost or delivered twice
 	@$(BIN)/python -m tests.crash $(KILLS)
+
+interop: $(STAMP) ## Exchange messages with phase4, live; needs Java 17 and Maven; writes docs/reference/interop.md
+	@$(BIN)/python -m tests.interop $(CELLS)
 
 bench: $(STAMP) ## Measure speed and memory beside the floor; writes build/bench.json
 	@$(BIN)/python -m tests.bench

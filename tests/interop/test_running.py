@@ -1,0 +1,92 @@
+"""The peer's life, with a program of a few lines in its place; and what `make interop` says where Java is missing."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.interop import __main__ as main
+from tests.interop import identities, maven, peer, scene
+from tests.interop.matrix import terms
+from tests.interop.peer import PeerFailed
+
+READY = {
+    "as4": "http://127.0.0.1:81/as4",
+    "as4s": "https://127.0.0.1:82/as4",
+    "control": "http://127.0.0.1:83",
+    "java": "99",
+    "phase4": "0.0.1",
+    "wss4j": "0.0.2",
+}
+STANDS = f"import sys; print({json.dumps(json.dumps(READY))}, flush=True); sys.stdin.read()"
+FALLS = "import sys; sys.exit('no such keystore')"
+
+
+def program(text: str) -> list[str]:
+    return [sys.executable, "-c", text]
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    identities.make().write(tmp_path / "identities")
+    return tmp_path / "identities"
+
+
+async def test_a_peer_is_told_its_keys_and_ends_with_its_input(tmp_path: Path, files: Path) -> None:
+    async with peer.running(program(STANDS), tmp_path / "peer", files, trust=("root",)) as running:
+        assert (running.as4, running.as4s) == (("127.0.0.1", 81), ("127.0.0.1", 82))
+        assert running.versions["java"] == "99"
+    config = json.loads((tmp_path / "peer" / "config.json").read_text())
+    assert {"main", "other", "stranger", "expired"} <= set(config["keys"])
+    assert all(Path(key["p12"]).is_file() for key in config["keys"].values())
+    assert config["trust"] == [str(files / "root.pem")]
+    assert list(Path(config["dir"]).iterdir()) == []
+
+
+async def test_a_peer_that_does_not_start_says_why(tmp_path: Path, files: Path) -> None:
+    with pytest.raises(PeerFailed, match="no such keystore"):
+        async with peer.running(program(FALLS), tmp_path / "peer", files, trust=("root",)):
+            pass
+
+
+async def test_a_peer_of_another_version_is_not_asked(tmp_path: Path) -> None:
+    """The page and its limits speak of one."""
+    with pytest.raises(PeerFailed, match=r"0\.0\.1.*0\.0\.2"):
+        async with scene.opened(tmp_path, program(STANDS), terms.ALL):
+            pass
+
+
+@pytest.mark.parametrize(("environment", "code"), [({}, 0), ({"CI": "true"}, 1)])
+def test_without_java_it_says_so_and_fails_in_ci_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], environment: dict[str, str], code: int
+) -> None:
+    def missing(*_: object) -> list[str]:
+        raise maven.Missing("no Java 17 or newer: install one")
+
+    monkeypatch.delenv("CI", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(maven, "phase4", missing)
+    monkeypatch.setattr(sys, "argv", ["interop"])
+    assert main.main() == code
+    assert capsys.readouterr().out == "phase4: not run: no Java 17 or newer: install one\n"
+
+
+def test_a_cell_that_is_not_there_is_wrong_usage(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["interop", "no-such-cell"])
+    with pytest.raises(SystemExit):
+        main.main()
+    assert "no cell is called no-such-cell" in capsys.readouterr().err
+
+
+def test_what_is_kept_needs_an_empty_folder(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "something").touch()
+    monkeypatch.setattr(sys, "argv", ["interop", "--keep", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        main.main()
+    assert "is not empty" in capsys.readouterr().err
