@@ -12,6 +12,7 @@ import aiohttp
 
 from ehmi_ap.errors import TransportError
 from ehmi_ap.net.addresses import AddressRefused
+from ehmi_ap.net.tls import refusal_of_us
 from ehmi_ap.questions import WebFailure
 
 E = TypeVar("E", bound=OSError)
@@ -39,18 +40,6 @@ _LATER = "Ask the partner whether its system is up; sending goes on by itself."
 _HANDSHAKE = "It may want a client certificate ([web.tls] in ehmi-ap.toml), or other TLS versions and suites."
 _CUT = "Ask the partner whether its system is up, and whether it wants a client certificate; sending goes on by itself."
 _SETTINGS = "Compare the TLS versions and suites of both sides."
-
-_REFUSED_US = {
-    "CERTIFICATE_REQUIRED": "asks for a client certificate and got none",
-    "CERTIFICATE_UNKNOWN": "does not accept our client certificate",
-    "UNKNOWN_CA": "does not trust the CA of our client certificate",
-    "BAD_CERTIFICATE": "calls our client certificate bad",
-    "CERTIFICATE_EXPIRED": "calls our client certificate expired",
-    "CERTIFICATE_REVOKED": "calls our client certificate revoked",
-    "UNSUPPORTED_CERTIFICATE": "does not support our client certificate",
-    "ACCESS_DENIED": "denies us access",
-}
-"""TLS alerts about us, by the end of OpenSSL's name for them (RFC 8446 6.2)."""
 
 
 def explain(error: Exception, url: str, *, timeout: float, connect_timeout: float) -> TransportError:
@@ -85,13 +74,12 @@ def _distrusted(tried: _Try, why: str = "") -> Failure:
 
 def _tls(error: ssl.SSLError, host: str) -> Failure:
     reason = error.reason or str(error)
-    for name, meaning in _REFUSED_US.items():
-        if reason.endswith(name):
-            return Failure(
-                WebFailure.CLIENT_CERTIFICATE,
-                f"{host} {meaning}",
-                "Agree on a client certificate with the partner and name it under [web.tls] in ehmi-ap.toml.",
-            )
+    if (refusal := refusal_of_us(reason)) is not None:
+        return Failure(
+            WebFailure.CLIENT_CERTIFICATE,
+            f"{host} {refusal}",
+            "Agree on a client certificate with the partner and name it under [web.tls] in ehmi-ap.toml.",
+        )
     if reason.endswith("HANDSHAKE_FAILURE"):
         return Failure(WebFailure.TLS, f"{host} broke off the TLS handshake", _HANDSHAKE)
     if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"):

@@ -20,6 +20,18 @@ _WEAKEST = 128
 
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
+_REFUSALS = {
+    "CERTIFICATE_REQUIRED": "asks for a client certificate and got none",
+    "CERTIFICATE_UNKNOWN": "does not accept our client certificate",
+    "UNKNOWN_CA": "does not trust the CA of our client certificate",
+    "BAD_CERTIFICATE": "calls our client certificate bad",
+    "CERTIFICATE_EXPIRED": "calls our client certificate expired",
+    "CERTIFICATE_REVOKED": "calls our client certificate revoked",
+    "UNSUPPORTED_CERTIFICATE": "does not support our client certificate",
+    "ACCESS_DENIED": "denies us access",
+}
+"""TLS alerts about us, by the end of OpenSSL's name for them (RFC 8446 6.2)."""
+
 
 def client_context(
     *,
@@ -76,6 +88,11 @@ def server_context(
         except (OSError, ssl.SSLError) as error:
             raise ConfigError([f"{client_ca}: no CA certificates could be read from it ({_reason(error)})"]) from error
     return context
+
+
+def refusal_of_us(reason: str) -> str | None:
+    """What a server has against us, as words behind its name, when the `reason` of an SSLError is an alert about us."""
+    return next((meaning for name, meaning in _REFUSALS.items() if reason.endswith(name)), None)
 
 
 def _harden(context: ssl.SSLContext, versions: Sequence[str], ciphers: Sequence[str]) -> None:
