@@ -37,7 +37,7 @@ MEANINGS = {
     Exit.UNDECIDED: "`inspect`: undecided, because a key, a certificate or a part is missing",
     Exit.UNREADABLE: "`inspect`, `smp`: unreadable",
     Exit.USAGE: "wrong usage, in every command: an unknown argument, a file that is not there",
-    Exit.UNREACHABLE: "the daemon does not answer",
+    Exit.UNREACHABLE: "the daemon does not answer; `sml`: the SML does not",
     Exit.PENDING: "`send --wait SECONDS`: neither acknowledged nor failed in time; the access point goes on by itself",
     Exit.CONFIG: "the configuration has mistakes; all of them are printed",
     Exit.INTERRUPTED: "interrupted with Ctrl-C",

@@ -163,7 +163,8 @@ is another list: [received errors](received-errors.md).
 ## Raised by the package
 
 `code` is the word for programs. *Again* says whether the same request may succeed later unchanged. *Where it is seen*
-says what a program gets; the command line prints the error and exits as [its page](cli.md#exit-codes) says.
+says what a program gets; the command line prints the error and exits as [its page](cli.md#exit-codes) says. `ehmi-ap sml`
+has errors of its own, in [its page](../how-to/register-in-the-sml.md#when-it-does-not-work).
 
 | error | code | fault | again | meaning | where it is seen |
 |---|---|---|---|---|---|

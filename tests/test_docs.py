@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import ehmi_ap
-from tests import cli_reference
+from tests import cli_reference, pki, sml_stub
 from tests.pair import free_ports
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -98,9 +98,32 @@ def run(script: str, folder: Path) -> str:
 def test_a_page_works_as_it_is_written(page: str, tmp_path: Path) -> None:
     """Each block of commands, in order, in an empty folder; the output is what the page shows. Only ports differ."""
     (tmp_path / "tests").symlink_to(ROOT / "tests")
-    steps = list(blocks(with_free_ports((ROOT / "docs" / page).read_text(encoding="utf-8"))))
+    assert_works(with_free_ports((ROOT / "docs" / page).read_text(encoding="utf-8")), tmp_path)
+
+
+@pytest.mark.slow
+def test_the_page_for_operators_of_an_smp_works_as_it_is_written(tmp_path: Path) -> None:
+    """With a management service of our own in place of the one that it names."""
+    for name, identity in (("smp", sml_stub.FIRST), ("theirs", sml_stub.SECOND)):
+        (tmp_path / f"{name}.pem").write_bytes(identity.key_pem + identity.chain_pem)
+    (tmp_path / "new.pem").write_bytes(pki.make_leaf(sml_stub.ROOT, "first operator", key="d").pem)
+    (tmp_path / "ca.pem").write_bytes(sml_stub.ROOT.pem)
+    text = (ROOT / "docs" / "how-to" / "register-in-the-sml.md").read_text(encoding="utf-8")
+    with sml_stub.SmlStub() as stub:
+        theirs = sml_stub.PublisherRecord("https://theirs.example", "192.0.2.2", "CN=second operator")
+        stub.publishers["THEIR-SMP"] = theirs
+        named = "export EHMI_AP_SML=https://api.sml.test.tech.peppol.org/edelivery-sml"
+        assert named in text
+        assert_works(text.replace(named, f"export SSL_CERT_FILE=ca.pem EHMI_AP_SML={stub.url}"), tmp_path)
+        assert sorted(smp for smp, _ in stub.participants.values()) == ["MY-SMP", "MY-SMP", "THEIR-SMP"]
+        assert list(stub.changes) == ["CN=first operator"]
+
+
+def assert_works(text: str, folder: Path) -> None:
+    """The blocks of commands of a page, run in order in that folder, print what the page shows."""
+    steps = list(blocks(text))
     script = "\n".join(f"{step.commands}\necho '{_END} {number}'" for number, step in enumerate(steps))
-    out = run(script, tmp_path)
+    out = run(script, folder)
     for number, step in enumerate(steps):
         real, end, out = out.partition(f"{_END} {number}\n")
         assert end

@@ -16,7 +16,7 @@ from ehmi_ap import __version__
 from ehmi_ap.cli.output import Exit, UsageError, note, print_error
 from ehmi_ap.errors import ApError, ConfigError, TransportError
 
-COMMANDS = ("demo", "init", "partner", "check", "serve", "send", "list", "show", "resend", "inspect", "smp")
+COMMANDS = ("demo", "init", "partner", "check", "serve", "send", "list", "show", "resend", "inspect", "smp", "sml")
 """The commands in the order of the help text; each is a module of this package."""
 
 Run = Callable[[argparse.Namespace], int]
@@ -69,6 +69,6 @@ def _exit_code(error: ApError) -> Exit:
     kinds: tuple[tuple[type[ApError], Exit], ...] = (
         (UsageError, Exit.USAGE),
         (ConfigError, Exit.CONFIG),
-        (TransportError, Exit.UNREACHABLE),  # here it is the daemon that could not be reached
+        (TransportError, Exit.UNREACHABLE),  # here it is the daemon, or the SML, that could not be reached
     )
     return next((code for kind, code in kinds if isinstance(error, kind)), Exit.FAILED)

@@ -24,7 +24,7 @@ class Exit(IntEnum):
     UNDECIDED = 2  # inspect: something needed is missing
     UNREADABLE = 3  # inspect: no AS4 message could be read; smp: no document of an SMP
     USAGE = 64  # wrong arguments (EX_USAGE of sysexits)
-    UNREACHABLE = 69  # the daemon does not answer (EX_UNAVAILABLE)
+    UNREACHABLE = 69  # the daemon, or the SML, does not answer (EX_UNAVAILABLE)
     PENDING = 75  # send --wait: not settled in time, and not given up (EX_TEMPFAIL)
     CONFIG = 78  # the configuration has mistakes (EX_CONFIG)
     INTERRUPTED = 130  # Ctrl-C
