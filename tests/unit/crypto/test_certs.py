@@ -57,8 +57,8 @@ def test_a_certificate_is_what_tokens_name_it_by():
 def test_a_name_longer_than_it_should_be_is_read_without_a_word():
     """cryptography warns of it, on stderr; here warnings are errors. Seen in an answer of an SMP."""
     with pytest.warns(UserWarning, match="length"):
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "x" * 111, _validate=False)])
-        der = pki.make_leaf(None, subject=subject).der
+        name = x509.NameAttribute(NameOID.COMMON_NAME, "x" * 111, _validate=False)
+    der = pki.make_leaf(None, subject=x509.Name([name])).der
 
     assert Certificate.from_der(der).common_name == "x" * 111
 
