@@ -1,13 +1,14 @@
-"""Documents of an SMP of our own, in each dialect, with the certificates around them."""
+"""Documents of an SMP of our own, in each dialect, with the certificates around them; and recordings of phoss SMP."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pki
 
 from ehmi_ap.crypto.certificate import Certificate
-from ehmi_ap.crypto.keys import KeyPair
+from ehmi_ap.crypto.keys import KeyPair, load_certificates
 from ehmi_ap.discovery.found import Identifier, Wanted
 from ehmi_ap.discovery.network import Network, Publishers, Receivers
 from ehmi_ap.discovery.published import (
@@ -47,6 +48,19 @@ NETWORK = Network(
     receivers=Receivers(transport_profiles=(EDELIVERY, PEPPOL), trust=("aps",)),
 )
 ANCHORS = (of(AP_CA),)
+
+PHOSS = Path(__file__).parents[2] / "vectors" / "data" / "smp" / "phoss"
+PHOSS_CA = load_certificates((PHOSS / "ca.pem").read_bytes())
+RECORDED = Wanted(
+    participant=Participant("0088:5790000173372", "iso6523-actorid-upis"),
+    document=Identifier(
+        "urn:dk:healthcare:medcom:messaging:fhir:structuredefinition:homecareobservation-message"
+        "##urn:dk:medcom:fhir:homecareobservation-message::1.2",
+        "busdox-docid-qns",
+    ),
+    process=Identifier("urn:dk:medcom:process:homecare", "cenbii-procid-ubl"),
+)
+"""What phoss SMP was asked for when it was recorded."""
 
 
 def utc(text: str) -> datetime:

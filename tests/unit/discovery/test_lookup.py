@@ -39,8 +39,7 @@ from simulated import (
     smp_certificate,
     smp_signer,
 )
-from test_selection import ANCHORS, PHOSS
-from test_selection import WANTED as RECORDED
+from smp_documents import PHOSS, PHOSS_CA, RECORDED
 
 from ehmi_ap.crypto.keys import Trust
 from ehmi_ap.discovery.found import Found, Identifier, Missed, Step
@@ -510,7 +509,7 @@ def test_the_recorded_answers_of_another_product(dialect: str) -> None:
     trusted = {"trust": ("phoss",), "revocation": "off"}
     world.change(publishers=trusted, receivers=trusted)
     data = (PHOSS / dialect / "service-metadata.xml").read_bytes()
-    result = world.talk(judge_metadata(data, RECORDED, world.network, Trust({"phoss": ANCHORS}), now=NOW))
+    result = world.talk(judge_metadata(data, RECORDED, world.network, Trust({"phoss": PHOSS_CA}), now=NOW))
     assert isinstance(result, Found)
     assert result.endpoint.url.startswith("https://ap.test/")
 

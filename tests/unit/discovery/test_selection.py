@@ -2,13 +2,11 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pki
 import pytest
 
-from ehmi_ap.crypto.keys import load_certificates
 from ehmi_ap.discovery import smp
 from ehmi_ap.discovery.found import Identifier, Wanted
 from ehmi_ap.discovery.network import Network
@@ -27,7 +25,10 @@ from tests.unit.discovery.smp_documents import (
     PAIR,
     PARTICIPANT,
     PEPPOL,
+    PHOSS,
+    PHOSS_CA,
     PROCESS,
+    RECORDED,
     WANTED,
     certificate,
     endpoint,
@@ -36,7 +37,6 @@ from tests.unit.discovery.smp_documents import (
     utc,
 )
 
-PHOSS = Path(__file__).parents[2] / "vectors" / "data" / "smp" / "phoss"
 HOUR = timedelta(hours=1)
 SIGNATURE = smp.read(smp.write(metadata(), PAIR)).signature
 OTHER = Identifier("urn:ehmi:other", "cenbii-procid-ubl")
@@ -69,11 +69,8 @@ def refused(selection: Selection) -> str:
 )
 def test_of_a_recorded_answer_the_endpoint_in_its_dates_is_chosen(dialect, profile):
     published = smp.read((PHOSS / dialect / "service-metadata.xml").read_bytes())
-    anchors = load_certificates((PHOSS / "ca.pem").read_bytes())
-    process = Identifier("urn:dk:medcom:process:homecare", "cenbii-procid-ubl")
-    wanted = Wanted(participant=published.participant, document=published.document, process=process)
 
-    selection = select(published, wanted, NETWORK, anchors=anchors, now=NOW)
+    selection = select(published, RECORDED, NETWORK, anchors=PHOSS_CA, now=NOW)
 
     assert selection.error is None
     assert (selection.endpoint.transport_profile, selection.endpoint.url) == (profile, f"https://ap.test/{profile}")
