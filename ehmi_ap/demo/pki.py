@@ -76,12 +76,18 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """A root CA that issues directly: the chain of what it issues is one certificate and the anchor."""
+    """A root CA that issues directly: the chain of what it issues is one certificate and the anchor.
+
+    `crl_url` is where its list of revoked certificates is (http), as it says in what it issues; None: it has none.
+    """
 
     credential: Credential
+    crl_url: str | None = None
 
     @classmethod
-    def new(cls, name: str, *, now: datetime, days: int = 3650, bits: int = 2048) -> "Authority":
+    def new(
+        cls, name: str, *, now: datetime, days: int = 3650, bits: int = 2048, crl_url: str | None = None
+    ) -> "Authority":
         """A new CA called `name`, valid from shortly before `now` for `days` days."""
         key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
         subject = _name(name)
@@ -92,7 +98,7 @@ class Authority:
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .sign(key, hashes.SHA256())
         )
-        return cls(Credential(key, certificate))
+        return cls(Credential(key, certificate), crl_url)
 
     @property
     def certificate(self) -> x509.Certificate:
@@ -150,16 +156,36 @@ class Authority:
         )
         return self._issue(builder, key)
 
+    def crl(self, *, now: datetime, revoked: Sequence[x509.Certificate] = (), days: int = 7) -> bytes:
+        """The list of revoked certificates (DER), good from shortly before `now` for `days` days."""
+        start = now - _CLOCK_SKEW
+        builder = x509.CertificateRevocationListBuilder(
+            issuer_name=self.certificate.subject, last_update=start, next_update=now + timedelta(days=days)
+        )
+        builder = builder.add_extension(self._key_identifier(), critical=False)
+        builder = builder.add_extension(x509.CRLNumber(int(now.timestamp())), critical=False)
+        for each in revoked:
+            entry = x509.RevokedCertificateBuilder(serial_number=each.serial_number, revocation_date=start).build()
+            builder = builder.add_revoked_certificate(entry)
+        return builder.sign(self.credential.key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
     def _leaf(
         self, name: str, key: PrivateKey, *, not_before: datetime, not_after: datetime
     ) -> x509.CertificateBuilder:
         builder = _builder(_name(name), self.certificate.subject, key, not_before=not_before, not_after=not_after)
-        ours = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-        return (
+        builder = (
             builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ours), critical=False)
+            .add_extension(self._key_identifier(), critical=False)
         )
+        if self.crl_url is None:
+            return builder
+        point = x509.DistributionPoint([x509.UniformResourceIdentifier(self.crl_url)], None, None, None)
+        return builder.add_extension(x509.CRLDistributionPoints([point]), critical=False)
+
+    def _key_identifier(self) -> x509.AuthorityKeyIdentifier:
+        ours = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ours)
 
     def _issue(self, builder: x509.CertificateBuilder, key: PrivateKey) -> Credential:
         return Credential(key, builder.sign(self.credential.key, hashes.SHA256()))

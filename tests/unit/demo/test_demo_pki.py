@@ -12,6 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
 from cryptography.x509.verification import PolicyBuilder, Store
 
+from ehmi_ap.crypto import crl
+from ehmi_ap.crypto.certificate import Certificate
+from ehmi_ap.crypto.standing import Standing
 from ehmi_ap.demo import pki
 from ehmi_ap.errors import ConfigError
 
@@ -148,3 +151,28 @@ def test_the_script_in_certs_writes_beside_itself(
     runpy.run_path(str(copy), run_name="__main__")
     assert (tmp_path / "generated" / "one.key.pem").is_file()
     assert str(tmp_path / "generated" / "ca.crt.pem") in capsys.readouterr().out.splitlines()
+
+
+def test_a_ca_may_say_where_its_list_of_revoked_certificates_is(authority: pki.Authority) -> None:
+    """Only then do its certificates name one; the list is judged by the product's own judge."""
+    url = "http://crl.demo.example/ca.crl"
+    listing = pki.Authority(authority.credential, crl_url=url)
+    good, bad = (Certificate.from_x509(listing.access_point(name, now=NOW).certificate) for name in ("good", "bad"))
+    data = listing.crl(now=NOW, revoked=[bad.x509])
+    judged = {
+        each: crl.judge(data, each, Certificate.from_x509(authority.certificate), urls=[url], now=NOW)[0]
+        for each in (good, bad)
+    }
+    assert judged == {good: Standing.GOOD, bad: Standing.REVOKED}
+    assert points(good.x509) == [url]
+    assert points(authority.access_point("other", now=NOW).certificate) == []
+
+
+def points(certificate: x509.Certificate) -> list[str]:
+    return [
+        name.value
+        for extension in certificate.extensions
+        if isinstance(extension.value, x509.CRLDistributionPoints)
+        for point in extension.value
+        for name in point.full_name or ()
+    ]
