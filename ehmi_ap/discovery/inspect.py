@@ -14,19 +14,23 @@ from lxml import etree
 from ehmi_ap.crypto.certificate import Certificate
 from ehmi_ap.crypto.enveloped import Enveloped
 from ehmi_ap.discovery import smp
+from ehmi_ap.discovery.faults import fault
 from ehmi_ap.discovery.findings import Findings, TrustState
 from ehmi_ap.discovery.found import Identifier, Wanted
-from ehmi_ap.discovery.network import Network, Receivers
-from ehmi_ap.discovery.published import Group, Metadata, Redirect
+from ehmi_ap.discovery.identifiers import means
+from ehmi_ap.discovery.network import Network, Publishers, Receivers
+from ehmi_ap.discovery.published import Group, Metadata, Redirect, Target
 from ehmi_ap.discovery.selection import Judged, Reason, other_participant, select
 from ehmi_ap.discovery.signer import check_signer
 from ehmi_ap.discovery.smp import Form
+from ehmi_ap.discovery.urls import refusal
 from ehmi_ap.errors import DiscoveryError
 from ehmi_ap.model import Participant
 
 ANY_AS4 = Network(
     name="",
     wildcards=True,
+    publishers=Publishers(https_only=False, private_addresses=True),
     receivers=Receivers(
         transport_profiles=("bdxr-transport-ebms3-as4-v1p0", "peppol-transport-as4-v2_0"),
         https_only=False,
@@ -63,7 +67,7 @@ def inspect(
         form = smp.form_of(root)
     except DiscoveryError as error:
         return Findings(at=at, problems=(error,))
-    findings = _content(root, form, _signature(root, form, network, at))
+    findings = _content(root, form, _signature(root, form, network, at), network)
     if findings.signed is not None:
         findings = _trust(findings, findings.signed, network, anchors, at)
     return _endpoints(findings, network, participant, document, process, at)
@@ -87,16 +91,28 @@ def _signature(root: etree._Element, form: Form, network: Network, at: datetime)
     return findings
 
 
-def _content(root: etree._Element, form: Form, findings: Findings) -> Findings:
+def _content(root: etree._Element, form: Form, findings: Findings, network: Network) -> Findings:
     """What it says: of the tree that was verified, else of the one that came, which is only looked at."""
     signed = findings.signed
     try:
         document = smp.content(root if signed is None else signed.root, form, signed)
     except DiscoveryError as error:
         return _noted(findings, error)
+    findings = replace(findings, document=document)
     if isinstance(document, Redirect):
-        return replace(findings, document=document, kind="redirect", redirect=document.target)
-    return replace(findings, document=document)
+        return _redirected(replace(findings, kind="redirect"), document.target, network)
+    return findings
+
+
+def _redirected(findings: Findings, target: Target, network: Network) -> Findings:
+    publishers = network.publishers
+    refused = refusal(target.href, https_only=publishers.https_only, private=publishers.private_addresses)
+    findings = replace(findings, redirect=target)
+    if refused is None:
+        return findings
+    return _noted(
+        findings, fault("REDIRECT_URL_REFUSED", f"the redirect leads to {target.href or 'nowhere'}: {refused}")
+    )
 
 
 def _trust(
@@ -129,9 +145,15 @@ def _endpoints(
         process=process or Identifier(""),
     )
     if isinstance(content, Group):
-        error = other_participant(content, wanted, network)
+        error = other_participant(content, wanted, network) or _not_listed(content, document, network)
         return findings if error is None else _noted(findings, error)
     return _chosen(findings, content, wanted, network, at)
+
+
+def _not_listed(group: Group, document: Identifier | None, network: Network) -> DiscoveryError | None:
+    if document is None or any(means(each, document, network) for each in group.documents):
+        return None
+    return fault("DOCUMENT_NOT_REGISTERED", f"{group.participant} is not registered for {document}")
 
 
 def _chosen(findings: Findings, metadata: Metadata, wanted: Wanted, network: Network, at: datetime) -> Findings:
@@ -147,7 +169,9 @@ def _chosen(findings: Findings, metadata: Metadata, wanted: Wanted, network: Net
     ]
     best = next((each for each in selections if each.error is None), selections[0])
     judged = tuple(map(_nearest, zip(*(each.judged for each in (best, *selections)), strict=True)))
-    findings = replace(findings, endpoints=judged or listed, chosen=best.chosen, redirect=best.redirect)
+    findings = replace(findings, endpoints=judged or listed, chosen=best.chosen)
+    if best.redirect is not None:
+        return _redirected(findings, best.redirect, network)
     return findings if best.error is None else _noted(findings, best.error)
 
 

@@ -21,7 +21,6 @@ from ehmi_ap.discovery.network import Publishers
 from ehmi_ap.discovery.published import Dialect, Document, Group, Metadata
 from ehmi_ap.errors import BudgetExceeded, MalformedXml, XmlSecurityError
 
-DIALECTS: tuple[Dialect, ...] = ("peppol", "oasis1", "oasis2")
 _NAMES = {"peppol": smp1.PEPPOL, "oasis1": smp1.OASIS}
 
 
@@ -37,10 +36,15 @@ class Form:
 _FORMS = {
     f"{{{smp2.METADATA}}}ServiceMetadata": Form("oasis2", "metadata"),
     f"{{{smp2.GROUP}}}ServiceGroup": Form("oasis2", "group"),
+    **{
+        f"{{{names.namespace}}}SignedServiceMetadata": Form(names.dialect, "metadata", names)
+        for names in (smp1.PEPPOL, smp1.OASIS, smp1.DRAFT)
+    },
+    **{
+        f"{{{names.namespace}}}ServiceGroup": Form(names.dialect, "group", names)
+        for names in (smp1.PEPPOL, smp1.OASIS, smp1.DRAFT)
+    },
 }
-for _each in (smp1.PEPPOL, smp1.OASIS, smp1.DRAFT):
-    _FORMS[f"{{{_each.namespace}}}SignedServiceMetadata"] = Form(_each.dialect, "metadata", _each)
-    _FORMS[f"{{{_each.namespace}}}ServiceGroup"] = Form(_each.dialect, "group", _each)
 
 
 def read(data: bytes, publishers: Publishers = Publishers()) -> Document:  # noqa: B008 - it is frozen

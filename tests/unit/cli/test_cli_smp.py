@@ -116,6 +116,15 @@ def test_a_redirect_and_a_group_are_shown(capsys):
     assert "signature   none-expected\n" in out
 
 
+def test_a_document_that_is_not_in_a_group_is_1(capsys):
+    group = PHOSS / "peppol" / "service-group.xml"
+
+    assert run(capsys, group, *AT, "--document", "urn:x::hco##urn:y::1.2")[0] == 0
+    code, out, _ = run(capsys, group, *AT, "--document", "urn:z", "--json")
+    assert code == 1
+    assert "is not registered for busdox-docid-qns::urn:z" in json.loads(out)["problems"][0]["what"]
+
+
 def test_wrong_arguments_are_64(capsys, tmp_path):
     assert run(capsys, tmp_path / "nowhere.xml")[0] == 64
     assert run(capsys, METADATA, "--participant", "urn:oasis:names:tc:ebcore:partyid-type:nothing:1")[0] == 64
