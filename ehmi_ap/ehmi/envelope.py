@@ -14,6 +14,7 @@ Source: spec/ehmi.md 2.1, 2.2, 2.6; rule ids of 2.7.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from lxml import etree
@@ -25,6 +26,15 @@ from ehmi_ap.pmode import Finding
 SBDH = "http://www.unece.org/cefact/namespaces/StandardBusinessDocumentHeader"
 PEPPOL = "http://peppol.eu/xsd/ticc/envelope/1.0"
 
+RECEIPT_STANDARD = "ehmisbdh-acknowledgement"
+RECEIPT_TYPES = (
+    "ReceiptAcknowledgement",
+    "ReceiptException",
+    "AcceptanceAcknowledgement",
+    "SBDHReceiptAcknowledgement",
+)
+RELIABLE_SCOPES = ("EHMI-ReceiptAcknowledgement", "EHMI-SBDH-ReceiptAcknowledgement")
+
 HEADER_CHARACTERS = 1024 * 1024
 """Budget for all text outside BinaryContent; an XDS-METADATA scope holds a whole DocumentReference."""
 HEADER_ELEMENTS = 2000
@@ -34,6 +44,23 @@ QUIET_BYTES = 1024 * 1024
 _FEED = 64 * 1024
 
 
+class Kind(StrEnum):
+    """What an envelope carries (ehmi.md 1.2)."""
+
+    MESSAGE = "message"
+    RECEIPT = "envelope-receipt"  # an ebBP signal, positive or negative
+    ACKNOWLEDGEMENT = "acknowledgement"  # MedCom's FHIR Acknowledgement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correlation:
+    """CorrelationInformation of a scope (ehmi.md 2.6): times are xs:dateTime."""
+
+    created_at: str  # RequestingDocumentCreationDateTime
+    instance_identifier: str  # RequestingDocumentInstanceIdentifier
+    expected_at: str | None = None  # ExpectedResponseDateTime
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """One Scope of BusinessScope (ehmi.md 2.4). `value` is its InstanceIdentifier and may be a CPR number."""
@@ -41,6 +68,7 @@ class Scope:
     type: str
     value: str = field(repr=False)
     identifier: str
+    correlation: Correlation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +86,18 @@ class Header:
     scopes: tuple[Scope, ...]
     mime_type: str  # as BinaryContent declares it
     encoding: str | None
+
+    @property
+    def kind(self) -> Kind:
+        """By Type, else by Standard (spec/eds.md 2.1, O-12)."""
+        if self.type in RECEIPT_TYPES or self.standard == RECEIPT_STANDARD:
+            return Kind.RECEIPT
+        return Kind.ACKNOWLEDGEMENT if self.standard == "acknowledgement-message" else Kind.MESSAGE
+
+    @property
+    def correlation(self) -> Correlation | None:
+        """That of the reliable-messaging scope, under its present or its former name (O-37)."""
+        return next((scope.correlation for scope in self.scopes if scope.type in RELIABLE_SCOPES), None)
 
     def scope(self, kind: str) -> str | None:
         """The value of the one scope of this type; None when there is none, or more than one."""
@@ -265,8 +305,19 @@ class _Reader:
 
     def _close_scope(self) -> None:
         prefix = "StandardBusinessDocumentHeader/BusinessScope/Scope/"
-        texts = [self.values.pop(prefix + key, "") for key in ("Type", "InstanceIdentifier", "Identifier")]
-        self.scopes.append(Scope(*texts))
+        kind, value, identifier = (
+            self.values.pop(prefix + key, "") for key in ("Type", "InstanceIdentifier", "Identifier")
+        )
+        correlation = self._correlation(prefix + "CorrelationInformation/Requesting")
+        self.scopes.append(Scope(kind, value, identifier, correlation))
+
+    def _correlation(self, prefix: str) -> Correlation | None:
+        created_at = self.values.pop(prefix + "DocumentCreationDateTime", "")
+        instance_identifier = self.values.pop(prefix + "DocumentInstanceIdentifier", "")
+        expected_at = self.values.pop(prefix.removesuffix("Requesting") + "ExpectedResponseDateTime", None)
+        if not (created_at and instance_identifier):
+            return None
+        return Correlation(created_at=created_at, instance_identifier=instance_identifier, expected_at=expected_at)
 
     def _count(self, characters: int) -> None:
         self._characters += characters
