@@ -3,7 +3,7 @@
 Rules: an answer counts when the issuer of the certificate signed it, or a certificate that the issuer gave out for
 this alone (id-kp-OCSPSigning), with SHA-2; when it is about exactly the certificate that was asked for; and when it
 is neither old nor from the future. No nonce is sent: most responders answer with what they signed beforehand and would
-leave it out (RFC 9654 1), so freshness is that of thisUpdate and nextUpdate, and an answer without nextUpdate holds
+leave it out, so freshness is that of thisUpdate and nextUpdate, and an answer without nextUpdate holds
 for an hour. Hashes of the CertID are SHA-1, which every responder knows (RFC 5019 2.1.1); nothing rests on them.
 """
 

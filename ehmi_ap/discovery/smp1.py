@@ -1,6 +1,6 @@
 """The documents of Peppol SMP 1.x and OASIS BDXR SMP 1.0, read and written: one tree, two sets of names.
 
-Sources: Peppol SMP 1.4.0, OASIS SMP 1.0 section 2; spec/discovery.md 2.2. `2014/07` is a draft of OASIS SMP 1.0 whose
+Sources: Peppol SMP 1.4, OASIS SMP 1.0; spec/discovery.md 2.2. `2014/07` is a draft of OASIS SMP 1.0 whose
 documents are still met; it is read and never written.
 """
 

@@ -1,6 +1,6 @@
 """The documents of OASIS SMP 2.0, read and written.
 
-Sources: OASIS SMP 2.0 section 4; spec/discovery.md 2.2. Committee drafts, which are still met, write smb:ServiceID for
+Sources: OASIS SMP 2.0; spec/discovery.md 2.2. Committee drafts, which are still met, write smb:ServiceID for
 smb:ID; they are read and never written.
 """
 
@@ -124,7 +124,7 @@ def _certificate(element: etree._Element) -> PublishedCertificate:
 
 
 def _dates(element: etree._Element) -> tuple[datetime | None, datetime | None, str | None]:
-    """From the first day on, until the day of expiration begins (OASIS SMP 2.0, 4.1.2)."""
+    """From the first day on, until the day of expiration begins (spec/discovery.md 2.2)."""
     try:
         activates = moment(value(optional(element, SMB, "ActivationDate")))
         return activates, moment(value(optional(element, SMB, "ExpirationDate"))), None
