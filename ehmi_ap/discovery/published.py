@@ -70,7 +70,7 @@ class Target:
     def accepts(self, signer: Certificate) -> bool:
         """Whether `signer` is the one that was announced; names are compared by their RDNs."""
         if self.subject is not None:
-            return same_name(self.subject, signer.x509.subject)
+            return bool(self.subject) and same_name(self.subject, signer.x509.subject)
         return not self.certificates or any(each.certificate == signer for each in self.certificates)
 
 

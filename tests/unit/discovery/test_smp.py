@@ -4,6 +4,7 @@ import base64
 from dataclasses import replace
 from datetime import timedelta
 
+import pki
 import pytest
 import xmlsec
 from lxml import etree
@@ -537,3 +538,4 @@ def test_a_redirect_without_a_name_for_its_signer_accepts_nobody():
     assert isinstance(found, Redirect)
     assert not found.target.accepts(of(OTHER_SMP))
     assert not found.target.accepts(of(SMP_CA))
+    assert not found.target.accepts(of(pki.make_leaf(SMP_CA, subject=pki.x509.Name([]))))
