@@ -140,7 +140,7 @@ def make_leaf(
     `pss` signs the certificate with RSASSA-PSS (SHA-256, MGF1-SHA-256, salt 32) as the Danish OCES3 CAs do.
     """
     private, signer = private_key(key), issuer.key if issuer else private_key(key)
-    own_name = subject or name(common_name)
+    own_name = name(common_name) if subject is None else subject
     builder = x509.CertificateBuilder(
         issuer_name=issuer.cert.subject if issuer else own_name,
         subject_name=own_name,
