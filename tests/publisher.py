@@ -33,7 +33,7 @@ from ehmi_ap.net.dns import RecursiveDns
 from ehmi_ap.net.documents import WebDocuments
 from ehmi_ap.net.tls import client_context, server_context
 from tests.pki import NOW, Identity
-from tests.unit.discovery.simulated import (
+from tests.simulated_network import (
     ap_ca,
     ap_certificate,
     certificate,

@@ -37,7 +37,7 @@ def locate(inquiry: Inquiry) -> Asking[Place]:
     inquiry.trail.begin("Find the SMP")
     own = _own(network.smps, inquiry)
     if own or network.smp:
-        inquiry.trail.saw(f"{own or network.smp}, as the network's file says {'for this participant' if own else ''}")
+        inquiry.trail.saw(f"{own}, named for this participant" if own else f"{network.smp}, named for everybody")
         return Place(base=own or network.smp or "")
     zone = _own(network.zone_of, inquiry)
     zones = (zone,) if zone else network.zones

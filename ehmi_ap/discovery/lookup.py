@@ -5,9 +5,9 @@ its signature covers it, and only when everything holds: signature, signer, its 
 endpoint, its certificate and its standing. There is one judge, whether the metadata has just come or lay in a folder.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from ehmi_ap.crypto.certificate import Certificate
 from ehmi_ap.crypto.certs import check_chain
@@ -23,7 +23,7 @@ from ehmi_ap.discovery.inquiry import Asking, Inquiry, Trail
 from ehmi_ap.discovery.locate import locate
 from ehmi_ap.discovery.network import Network, Revocation, gaps
 from ehmi_ap.discovery.published import Group, Metadata, Redirect, Target
-from ehmi_ap.discovery.selection import Judged, Selection, select
+from ehmi_ap.discovery.selection import Judged, select
 from ehmi_ap.discovery.signer import check_signer
 from ehmi_ap.discovery.smp_urls import redirected
 from ehmi_ap.discovery.urls import refusal
@@ -88,21 +88,17 @@ def _judged(
     """The endpoint in the metadata, if all of it may be believed. `announced` is the redirect that led to it."""
     document, signature = _verified(fetched, inquiry)
     path = yield from _signer(signature, inquiry, announced)
-    if isinstance(document, Redirect):
-        if not document.target.subject:
-            raise fault("REDIRECT_CERTIFICATE", f"the redirect to {document.target.href} names no certificate")
-        return (yield from _followed(document.target, fetched, inquiry, announced, known))
-    selection = _selected(document, inquiry)
-    if selection.redirect is not None:
-        return (yield from _followed(selection.redirect, fetched, inquiry, announced, known))
-    if selection.endpoint is None:
-        assert selection.error is not None
-        raise selection.error
-    paths = yield from _receiver(selection.endpoint, inquiry)
+    used = document.target if isinstance(document, Redirect) else _used(document, inquiry)
+    if isinstance(used, Target):
+        _check_redirect(used, document, fetched, inquiry, announced)
+        there = yield from _followed(used, document, fetched, inquiry, known)
+        found = yield from _judged(there, inquiry, announced=used, known=known)
+        return replace(found, usable_until=min(found.usable_until, _end(path)))
+    paths = yield from _receiver(used, inquiry)
     return Found(
-        endpoint=selection.endpoint,
+        endpoint=used,
         steps=inquiry.trail.steps,
-        usable_until=min(_ends(selection.endpoint, (*path, *paths))),
+        usable_until=min(_end((*path, *paths)), used.expires or datetime.max.replace(tzinfo=UTC)),
         smp=fetched.url,
         metadata=fetched.data,
         last_modified=fetched.last_modified,
@@ -139,7 +135,7 @@ def _signer(signature: Enveloped, inquiry: Inquiry, announced: Target | None) ->
     return path
 
 
-def _selected(document: Metadata, inquiry: Inquiry) -> Selection:
+def _used(document: Metadata, inquiry: Inquiry) -> Endpoint | Target:
     """What is used of the metadata; the other endpoints are noted with what is against them."""
     inquiry.trail.begin("Choose the endpoint")
     selection = select(document, inquiry.wanted, inquiry.network, anchors=inquiry.receivers, now=inquiry.now)
@@ -154,7 +150,11 @@ def _selected(document: Metadata, inquiry: Inquiry) -> Selection:
             + "".join(f"; not {other}" for other in others),
             warning=equals > 1,  # which of them is meant, the document's order decides (2.3)
         )
-    return selection
+        return chosen
+    if selection.redirect is not None:
+        return selection.redirect
+    assert selection.error is not None
+    raise selection.error
 
 
 def _profile(judged: Judged) -> str:
@@ -192,25 +192,33 @@ def _standing(whose: str, path: Sequence[Certificate], mode: Revocation, inquiry
     inquiry.trail.saw(status.what, warning=status.standing is not Standing.GOOD)
 
 
-def _followed(
-    target: Target, fetched: Fetched, inquiry: Inquiry, announced: Target | None, known: Found | None
-) -> Asking[Found]:
-    """What a redirect leads to; one is followed at most."""
-    network = inquiry.network
+def _check_redirect(
+    target: Target, document: Metadata | Redirect, fetched: Fetched, inquiry: Inquiry, announced: Target | None
+) -> None:
+    """One redirect is followed at most, and it has to say who signs what it leads to."""
     inquiry.trail.begin("Follow the redirect")
     if announced is not None:
         raise fault("REDIRECT_TWICE", f"{fetched.url} redirects again, to {target.href}")
-    if not network.publishers.redirects:
+    if not inquiry.network.publishers.redirects:
         raise fault("REDIRECT_NOT_ALLOWED", f"the SMP redirects to {target.href}")
-    url = redirected(target.href, inquiry.wanted.participant, fetched.document, smp2=bool(fetched.smp2))
-    refused = refusal(url, https_only=network.publishers.https_only, private=network.publishers.private_addresses)
+    if document.dialect != "oasis2" and not target.subject:
+        raise fault("REDIRECT_CERTIFICATE", f"the redirect to {target.href} names no certificate")
+
+
+def _followed(
+    target: Target, document: Metadata | Redirect, fetched: Fetched, inquiry: Inquiry, known: Found | None
+) -> Asking[Fetched]:
+    """What the redirect leads to."""
+    publishers = inquiry.network.publishers
+    smp2 = document.dialect == "oasis2"
+    url = redirected(target.href, inquiry.wanted.participant, fetched.document, smp2=smp2)
+    refused = refusal(url, https_only=publishers.https_only, private=publishers.private_addresses)
     if refused:
         raise fault("REDIRECT_URL_REFUSED", f"the SMP redirects to {url}: {refused}")
     answer = yield from get(url, inquiry, known)
     if answer is None:
         raise fault("DOCUMENT_WITHOUT_METADATA", f"there is nothing at {url}, to which the SMP redirects")
-    there = replace(fetched, url=url, data=answer.body, last_modified=answer.last_modified)
-    return (yield from _judged(there, inquiry, announced=target, known=known))
+    return replace(fetched, url=url, data=answer.body, last_modified=answer.last_modified)
 
 
 def _shown(certificate: Certificate) -> str:
@@ -220,7 +228,5 @@ def _shown(certificate: Certificate) -> str:
     )
 
 
-def _ends(endpoint: Endpoint, certificates: Sequence[Certificate]) -> Iterator[datetime]:
-    yield from (each.not_after for each in certificates)
-    if endpoint.expires is not None:
-        yield endpoint.expires
+def _end(certificates: Sequence[Certificate]) -> datetime:
+    return min(each.not_after for each in certificates)

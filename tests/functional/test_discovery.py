@@ -21,7 +21,7 @@ from ehmi_ap.net.dns import RecursiveDns
 from ehmi_ap.net.documents import WebDocuments
 from ehmi_ap.net.tls import client_context
 from tests.pki import NOW
-from tests.unit.discovery.simulated import certificate, key_pair, smp_certificate
+from tests.simulated_network import certificate, key_pair, smp_certificate
 
 
 @pytest.fixture

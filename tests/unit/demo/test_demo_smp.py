@@ -16,7 +16,7 @@ from ehmi_ap.discovery.published import Document, Group, Metadata, Redirect
 from ehmi_ap.discovery.smp_urls import group_urls, metadata_urls
 from ehmi_ap.model import Participant
 from tests.pki import NOW
-from tests.unit.discovery.simulated import (
+from tests.simulated_network import (
     HCO,
     RECEIVER,
     certificate,

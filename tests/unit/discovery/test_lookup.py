@@ -4,7 +4,19 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from simulated import (
+from smp_documents import PHOSS, PHOSS_CA, RECORDED
+
+from ehmi_ap.crypto.keys import Trust
+from ehmi_ap.discovery.found import Found, Identifier, Missed, Step
+from ehmi_ap.discovery.identifiers import EBCORE, WILDCARD
+from ehmi_ap.discovery.lookup import judge_metadata
+from ehmi_ap.discovery.published import Process, PublishedCertificate, Target
+from ehmi_ap.discovery.sml import dns_name
+from ehmi_ap.discovery.smp_urls import group_urls, metadata_urls
+from ehmi_ap.model import Participant
+from ehmi_ap.questions import DnsQuestion, DnsStatus, WebAnswer, WebFailure, WebQuestion
+from tests.pki import NOW
+from tests.simulated_network import (
     AP,
     AP_CRL,
     GROUP_URL,
@@ -39,18 +51,6 @@ from simulated import (
     smp_certificate,
     smp_signer,
 )
-from smp_documents import PHOSS, PHOSS_CA, RECORDED
-
-from ehmi_ap.crypto.keys import Trust
-from ehmi_ap.discovery.found import Found, Identifier, Missed, Step
-from ehmi_ap.discovery.identifiers import EBCORE, WILDCARD
-from ehmi_ap.discovery.lookup import judge_metadata
-from ehmi_ap.discovery.published import Process, PublishedCertificate, Target
-from ehmi_ap.discovery.sml import dns_name
-from ehmi_ap.discovery.smp_urls import group_urls, metadata_urls
-from ehmi_ap.model import Participant
-from ehmi_ap.questions import DnsQuestion, DnsStatus, WebAnswer, WebFailure, WebQuestion
-from tests.pki import NOW
 
 DAY = timedelta(days=1)
 OTHER_SPELLING = Identifier("urn:dk:healthcare:prod:hco#urn:dk:medcom:fhir:hco:3.0", "busdox-docid-qns")
@@ -345,6 +345,14 @@ class TestRedirects:
         }
         assert world.found().endpoint.url == AP
 
+    def test_its_signer_is_on_the_way_too(self) -> None:
+        world = World()
+        world.web |= {
+            METADATA_URL: answered(redirect(), smp_certificate(not_after=NOW + DAY)),
+            OTHER_URL: answered(metadata(), other_signer()),
+        }
+        assert world.found().usable_until == NOW + DAY
+
     def test_of_one_process_of_smp_2(self) -> None:
         """The redirect of another process is nothing to us, though it comes first."""
         announced = (PublishedCertificate(certificate=certificate(other_signer())),)
@@ -480,6 +488,12 @@ class TestStoredMetadata:
         assert isinstance(found, Found)
         assert found.endpoint == World().found().endpoint
         assert not any(each.startswith(SMP) for each in world.urls())
+
+    def test_a_redirect_of_smp_2_leads_to_urls_of_smp_2(self) -> None:
+        world = self.closed("off")
+        process = Process(identifiers=(PROCESS,), redirect=Target(href=OTHER_SMP))
+        world.judge(answered(metadata(dialect="oasis2", processes=(process,))).body)
+        assert world.urls() == [metadata_urls(OTHER_SMP, RECEIVER, HCO, smp2=True)[0]]
 
     def test_where_somebody_demands_that_revocation_is_asked_for(self) -> None:
         missed = self.closed("hard").judge(good_metadata().body)

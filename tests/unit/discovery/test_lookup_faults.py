@@ -11,7 +11,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from simulated import (
+
+from ehmi_ap.discovery import smp1
+from ehmi_ap.discovery.faults import FAULTS
+from ehmi_ap.discovery.found import Identifier
+from ehmi_ap.discovery.published import Process, Target
+from ehmi_ap.model import Participant
+from ehmi_ap.questions import DnsStatus, Naptr, WebAnswer, WebFailure
+from tests.pki import NOW, Identity, make_ca
+from tests.simulated_network import (
     AP_CRL,
     GROUP_URL,
     HCO,
@@ -47,14 +55,6 @@ from simulated import (
     smp_signer,
     tampered,
 )
-
-from ehmi_ap.discovery import smp1
-from ehmi_ap.discovery.faults import FAULTS
-from ehmi_ap.discovery.found import Identifier
-from ehmi_ap.discovery.published import Process, Target
-from ehmi_ap.model import Participant
-from ehmi_ap.questions import DnsStatus, Naptr, WebAnswer, WebFailure
-from tests.pki import NOW, Identity, make_ca
 
 DAY = timedelta(days=1)
 OTHER_DOCUMENT = Identifier("urn:other::document##urn:other::1.0", "busdox-docid-qns")
