@@ -27,5 +27,9 @@ record Config(Path dir, Map<String, Pkcs12> keys, List<Path> trust, Listener tls
     record Pkcs12(Path p12, String password, String alias) {}
 
     /** The key of the HTTPS listener, and the PEM files of who may be its client. */
-    record Listener(Path p12, String password, List<Path> clientTrust) {}
+    record Listener(Path p12, String password, List<Path> clientTrust) {
+        Listener {
+            clientTrust = clientTrust == null ? List.of() : clientTrust;
+        }
+    }
 }

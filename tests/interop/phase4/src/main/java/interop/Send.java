@@ -15,7 +15,7 @@ import java.util.List;
  * @param conversationId null: a fresh one of phase4's
  * @param sign null: not signed
  * @param encrypt null: not encrypted
- * @param timeoutMs for the whole answer; 0: a minute
+ * @param timeoutMs how long the peer may be silent; 0: a minute
  * @param dump whether request and answer are kept as files
  */
 record Send(
@@ -88,5 +88,9 @@ record Send(
     }
 
     /** The client's side of TLS: a key by name (null: none), and PEM files of whom it trusts. */
-    record Client(String key, List<Path> trust) {}
+    record Client(String key, List<Path> trust) {
+        Client {
+            trust = trust == null ? List.of() : trust;
+        }
+    }
 }

@@ -34,7 +34,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.atomic.LongAdder;
+import java.util.concurrent.atomic.AtomicLong;
 import javax.crypto.KeyGenerator;
 import org.apache.hc.core5.util.Timeout;
 import org.apache.wss4j.common.ext.WSSecurityException;
@@ -44,7 +44,7 @@ import org.apache.wss4j.common.util.KeyUtils;
 final class Sender {
     private final KeyRing keys;
     private final Path dumps;
-    private final LongAdder count = new LongAdder();
+    private final AtomicLong numbers = new AtomicLong();
 
     Sender(KeyRing keys, Path dumps) {
         this.keys = keys;
@@ -53,7 +53,7 @@ final class Sender {
 
     /** How many were sent, whatever became of them. */
     long count() {
-        return count.sum();
+        return numbers.get();
     }
 
     Sent send(Send send) throws GeneralSecurityException, IOException {
@@ -128,7 +128,8 @@ final class Sender {
             String messageId =
                     send.messageId() != null ? send.messageId() : MessageHelperMethods.createRandomMessageID();
             Answer answer = new Answer();
-            Dump dump = send.dump() ? new Dump(dumps, count.longValue()) : null;
+            long number = numbers.incrementAndGet();
+            Dump dump = send.dump() ? new Dump(dumps, number) : null;
             BuilderUserMessage builder = builder(messageId)
                     .signalMsgConsumer(answer)
                     .signalMsgValidationResultHdl(answer)
@@ -139,7 +140,6 @@ final class Sender {
                         }
                     })
                     .outgoingDumper(dump);
-            count.increment();
             long start = System.nanoTime();
             String result = builder.sendMessageAndCheckForReceipt(answer::exception).name();
             double seconds = (System.nanoTime() - start) / 1e9;
