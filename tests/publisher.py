@@ -8,13 +8,14 @@ async with published() as net:
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from cryptography.x509.oid import ExtensionOID
 from servers import TlsFiles
 
+from ehmi_ap import tables
 from ehmi_ap.crypto.keys import Trust
 from ehmi_ap.demo.dns import Zone, u_naptr
 from ehmi_ap.demo.dns import serving as serving_zone
@@ -102,6 +103,12 @@ class Net:
     async def look_up(self, wanted: Wanted = WANTED, *, known: Found | None = None) -> Result:
         trust = Trust({"smp-ca": [certificate(smp_ca())], "ap-ca": [certificate(ap_ca())]})
         return await ask(lookup(wanted, self.network, trust, now=NOW, known=known), self.dns, self.documents)
+
+    def write(self, folder: Path) -> Path:
+        """The network as a file."""
+        path = folder / f"{self.network.name}.toml"
+        path.write_text(tables.to_toml({key: value for key, value in asdict(self.network).items() if key != "name"}))
+        return path
 
     def revoke(self, *identities: Identity) -> None:
         for name, issuer in (("smp.crl", smp_ca()), ("ap.crl", ap_ca())):

@@ -16,7 +16,21 @@ from ehmi_ap import __version__
 from ehmi_ap.cli.output import Exit, UsageError, note, print_error
 from ehmi_ap.errors import ApError, ConfigError, TransportError
 
-COMMANDS = ("demo", "init", "partner", "check", "serve", "send", "list", "show", "resend", "inspect", "smp", "sml")
+COMMANDS = (
+    "demo",
+    "init",
+    "partner",
+    "check",
+    "serve",
+    "send",
+    "list",
+    "show",
+    "resend",
+    "inspect",
+    "smp",
+    "lookup",
+    "sml",
+)
 """The commands in the order of the help text; each is a module of this package."""
 
 Run = Callable[[argparse.Namespace], int]

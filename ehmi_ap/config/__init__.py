@@ -38,7 +38,7 @@ from ehmi_ap.config.settings import (
     WebClient,
     Workers,
 )
-from ehmi_ap.config.shipped import product_pmodes, shipped_networks, shipped_pmodes
+from ehmi_ap.config.shipped import network_tables, product_pmodes, shipped_networks, shipped_pmodes
 from ehmi_ap.tables import Secret
 
 __all__ = [
@@ -63,6 +63,7 @@ __all__ = [
     "examine",
     "judge_again",
     "load_agreements",
+    "network_tables",
     "product_pmodes",
     "put_certificate",
     "put_partner",

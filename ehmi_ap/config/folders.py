@@ -6,7 +6,6 @@ takes the place of the shipped one of its name.
 """
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from ehmi_ap import tables
 from ehmi_ap.agreements import Agreements, judge, pmode_values
 from ehmi_ap.config.reading import read_toml
 from ehmi_ap.config.settings import Config, KeyFile
-from ehmi_ap.config.shipped import shipped_networks
+from ehmi_ap.config.shipped import network_tables
 from ehmi_ap.crypto.certs import Certificate
 from ehmi_ap.crypto.keys import KeyPair, Keys, Trust, load_certificates, load_key_pairs
 from ehmi_ap.discovery.network import Network, Resolver, parse_network
@@ -198,9 +197,8 @@ def _files(folder: Path, pattern: str, findings: list[str]) -> list[Path]:
 
 def _network_tables(config: Config, findings: list[str]) -> NetworkTables:
     """Every network by name; an operator's own stands in the place of a shipped one."""
-    shipped, folder = shipped_networks(), config.discovery.networks
-    files = [each for each in shipped.iterdir() if each.name.endswith(".toml")] if shipped.is_dir() else []
-    found: NetworkTables = {each.name.removesuffix(".toml"): tomllib.loads(each.read_text("utf-8")) for each in files}
+    folder = config.discovery.networks
+    found: NetworkTables = dict(network_tables())
     for path in _files(folder, "*.toml", findings) if folder.is_dir() else []:
         try:
             found[path.stem] = read_toml(path)

@@ -28,3 +28,9 @@ def product_pmodes() -> Mapping[str, Mapping[str, object]]:
 def shipped_networks() -> Traversable:
     """Their folder of networks, which are used as they are unless an operator has one of the same name."""
     return shipped_pmodes() / "networks"
+
+
+def network_tables() -> Mapping[str, Mapping[str, object]]:
+    """The tables of the shipped networks, by their names."""
+    files = [each for each in shipped_networks().iterdir() if each.name.endswith(".toml")]
+    return {each.name.removesuffix(".toml"): tomllib.loads(each.read_text(encoding="utf-8")) for each in files}
