@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from dnslib import EDNS0, QTYPE, RCODE, RR, DNSRecord, EDNSOption
-from servers import Speaker, streams
+
+from tests.servers import Speaker, streams
 
 SOA = RR.fromZone("test. 300 IN SOA ns.test. root.test. 1 3600 600 86400 45")
 

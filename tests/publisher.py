@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.x509.oid import ExtensionOID
-from servers import TlsFiles
 
 from ehmi_ap import tables
 from ehmi_ap.crypto.keys import Trust
@@ -34,6 +33,7 @@ from ehmi_ap.net.dns import RecursiveDns
 from ehmi_ap.net.documents import WebDocuments
 from ehmi_ap.net.tls import client_context, server_context
 from tests.pki import NOW, Identity
+from tests.servers import TlsFiles
 from tests.simulated_network import (
     ap_ca,
     ap_certificate,

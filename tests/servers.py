@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-import pki
 from aiohttp import web
+
+from tests import pki
 
 Answerer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Speaker = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, None, None]]

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nameservers import nameserver, refusing, silent, zone
-from publisher import WANTED, Net, published
 
 from ehmi_ap.demo.dns import u_naptr
 from ehmi_ap.demo.pages import Page, Segments, serving
@@ -20,7 +18,9 @@ from ehmi_ap.model import Participant
 from ehmi_ap.net.dns import RecursiveDns
 from ehmi_ap.net.documents import WebDocuments
 from ehmi_ap.net.tls import client_context
+from tests.nameservers import nameserver, refusing, silent, zone
 from tests.pki import NOW
+from tests.publisher import WANTED, Net, published
 from tests.simulated_network import certificate, key_pair, smp_certificate
 
 

@@ -21,6 +21,8 @@ from pathlib import Path
 
 from tests.interop import cells, maven, report, scene
 from tests.interop.cells import Cell, Outcome, Stage, Verdict
+from tests.interop.dns import cells as dns_cells
+from tests.interop.dns import scene as dns_scene
 from tests.interop.matrix import CELLS
 from tests.interop.matrix.terms import ALL
 from tests.interop.peer import PeerFailed
@@ -39,7 +41,7 @@ def _phase4(folder: Path, keep: Path | None) -> AbstractAsyncContextManager[Stag
     return scene.opened(folder, maven.phase4(), ALL, keep=keep)
 
 
-PARTS = (Part("phase4", CELLS, _phase4),)
+PARTS = (Part("phase4", CELLS, _phase4), Part("dns", dns_cells.CELLS, dns_scene.opened))
 """Everything that `make interop` runs. The page and the totals of the JSON are those of the first."""
 
 
@@ -88,7 +90,7 @@ async def _run(part: Part, wanted: Sequence[Cell], keep: Path | None) -> tuple[M
             print(f"\r{len(finished)} of {len(wanted)}", end="\r", file=sys.stderr, flush=True)
 
     with tempfile.TemporaryDirectory(prefix="ehmi-ap-interop-") as name:
-        folder = keep / "scene" if keep else Path(name)
+        folder = keep / part.name if keep else Path(name)
         folder.mkdir(parents=True, exist_ok=True)
         with _logging_into(folder / "ours.log"):
             async with part.opened(folder, keep) as stage:

@@ -22,6 +22,7 @@ class Way(Enum):
     OUT = "us → phase4"
     IN = "phase4 → us"
     CHECK = "us → WSS4J"  # nothing is exchanged: what we make is given to the library alone
+    ASK = "us → DNS"
 
 
 class Verdict(Enum):
@@ -53,8 +54,8 @@ class Cell:
 
     @property
     def id(self) -> str:
-        """The name and the direction."""
-        return self.name if self.way is Way.CHECK else f"{self.name}-{self.way.name.lower()}"
+        """The name, and the direction where there are two."""
+        return self.name if self.way in (Way.CHECK, Way.ASK) else f"{self.name}-{self.way.name.lower()}"
 
     @property
     def declared(self) -> Verdict:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.interop import __main__ as main
-from tests.interop import identities, maven, peer, scene
+from tests.interop import debian, identities, maven, peer, scene
 from tests.interop.matrix import terms
 from tests.interop.peer import PeerFailed
 
@@ -58,19 +58,20 @@ async def test_a_peer_of_another_version_is_not_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("environment", "code"), [({}, 0), ({"CI": "true"}, 1)])
-def test_without_java_it_says_so_and_fails_in_ci_only(
+def test_what_is_missing_is_said_and_fails_in_ci_only(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], environment: dict[str, str], code: int
 ) -> None:
     def missing(*_: object) -> list[str]:
-        raise maven.Missing("no Java 17 or newer: install one")
+        raise maven.Missing("install it")
 
     monkeypatch.delenv("CI", raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(maven, "phase4", missing)
+    monkeypatch.setattr(debian, "programs", missing)
     monkeypatch.setattr(sys, "argv", ["interop"])
     assert main.main() == code
-    assert capsys.readouterr().out == "phase4: not run: no Java 17 or newer: install one\n"
+    assert capsys.readouterr().out == "phase4: not run: install it\ndns: not run: install it\n"
 
 
 def test_a_cell_that_is_not_there_is_wrong_usage(

@@ -10,12 +10,12 @@ from typing import Any, Literal
 import dns.resolver
 import pytest
 from dnslib import NS, QTYPE, RR, DNSRecord
-from nameservers import Answerer, Nameserver, nameserver, refusing, silent, truncated, zone
 
 from ehmi_ap.discovery.network import Resolver
 from ehmi_ap.errors import ConfigError
 from ehmi_ap.net.dns import RecursiveDns
 from ehmi_ap.questions import DnsAnswer, DnsQuestion, DnsStatus, Naptr
+from tests.nameservers import Answerer, Nameserver, nameserver, refusing, silent, truncated, zone
 
 RECORD = r"""found.test. 60 IN NAPTR 100 10 "U" "Meta:SMP" "!.*!https://smp.test/!" ."""
 FOUND = Naptr(order=100, preference=10, flags="U", service="Meta:SMP", regexp="!.*!https://smp.test/!")

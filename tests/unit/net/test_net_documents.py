@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import unused_port
-from servers import TlsFiles, alerting_peer, peer, raw_peer
 
 from ehmi_ap.net.documents import WebDocuments
 from ehmi_ap.net.tls import client_context, server_context
 from ehmi_ap.questions import WebAnswer, WebFailure, WebQuestion
+from tests.servers import TlsFiles, alerting_peer, peer, raw_peer
 
 
 @pytest.fixture(scope="module")

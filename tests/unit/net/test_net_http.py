@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import unused_port
-from servers import TlsFiles, alerting_peer, peer, raw_peer
 
 from ehmi_ap.body import CHUNK, MemoryBody, read_all
 from ehmi_ap.errors import StoreError, TransportError
 from ehmi_ap.model import Wire
 from ehmi_ap.net.http import ANSWER_LIMIT, PeerWeb
 from ehmi_ap.net.tls import client_context, server_context
+from tests.servers import TlsFiles, alerting_peer, peer, raw_peer
 
 XML = "application/soap+xml; charset=UTF-8"
 
