@@ -12,7 +12,7 @@ from publisher import PROFILE, WANTED, Net, published
 from ehmi_ap import cli
 from tests import pair
 from tests.pki import NOW
-from tests.unit.discovery.simulated import ap_ca, certificate, smp_ca
+from tests.simulated_network import ap_ca, certificate, smp_ca
 
 IDS = (WANTED.participant.value, WANTED.document.value, WANTED.process.value)
 
