@@ -3,8 +3,8 @@
 Built from the published interfaces and not from our WSDL (phax/peppol-commons, peppol-sml-client: the three WSDLs and
 peppol-sml-types-v1, peppol-identifiers-v1, BDMSLService-1.0; names and order as there). Requests have to follow them to
 the letter. What is answered, and when, is what the services in use do: faults with HTTP 400, 401 and 404, the text in
-FaultMessage and, with the number of the request, in faultstring; a wsse:Security header in each answer; lists in pages;
-an empty Body where there is nothing to list.
+FaultMessage and, with the number of the request, in faultstring; lists in pages; an empty Body where there is nothing to
+list.
 
     with SmlStub() as sml:      # for clients that trust ROOT and show FIRST or SECOND
         sml.url, sml.publishers, sml.participants, sml.migrations, sml.zone
@@ -380,15 +380,8 @@ def dns_name(scheme: str, value: str) -> str:
 
 
 def envelope(body: str) -> bytes:
-    """An answer as the services in use write it, with a header that must be understood."""
-    header = (
-        '<wsse:Security xmlns:wsse="http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd" '
-        'soap:mustUnderstand="1"/>'
-    )
-    return (
-        f'<soap:Envelope xmlns:soap="{SOAP}"><soap:Header>{header}</soap:Header><soap:Body>{body}</soap:Body>'
-        "</soap:Envelope>"
-    ).encode()
+    """An answer as the services in use write it."""
+    return f'<soap:Envelope xmlns:soap="{SOAP}"><soap:Body>{body}</soap:Body></soap:Envelope>'.encode()
 
 
 def fault(kind: str, message: str) -> bytes:

@@ -40,6 +40,15 @@ def test_a_result_is_the_element_in_the_body(content_type: str) -> None:
     assert found.tag == "a"
 
 
+def test_a_header_is_read_past() -> None:
+    """BDMSL 3.0 sent an empty wsse:Security that must be understood."""
+    security = '<w:Security xmlns:w="urn:wsse" s:mustUnderstand="1"/>'
+    content = f'<s:Envelope xmlns:s="{SOAP}"><s:Header>{security}</s:Header><s:Body><a/></s:Body></s:Envelope>'.encode()
+    found = result(200, XML, content)
+    assert found is not None
+    assert found.tag == "a"
+
+
 def test_an_empty_body_is_done() -> None:
     assert result(200, XML, envelope("")) is None
     assert result(200, XML, envelope("<!-- nothing -->")) is None
