@@ -19,7 +19,9 @@ def programs(packages: Mapping[str, str]) -> dict[str, str]:
     if _lacking(packages) and os.environ.get("CI") and os.geteuid() == 0:
         _install(_lacking(packages))
     if lacking := _lacking(packages):
-        raise Missing(f"no {', '.join(lacking)}: apt install --no-install-recommends {' '.join(lacking.values())}")
+        raise Missing(
+            f"no {', '.join(lacking)}: apt install --no-install-recommends {' '.join(dict.fromkeys(lacking.values()))}"
+        )
     return {program: _found(program) or "" for program in packages}
 
 
