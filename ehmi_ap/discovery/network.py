@@ -8,6 +8,7 @@ read, and is no use before it is complete.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from string import Formatter
 from typing import Literal
 
@@ -17,6 +18,8 @@ from ehmi_ap.errors import ConfigError
 
 Dialect = Literal["peppol", "oasis1", "oasis2"]
 Revocation = Literal["off", "soft", "hard"]
+
+_PORT = re.compile(r"[1-9][0-9]{0,4}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +34,28 @@ class Naming:
     digest: Literal["sha256", "sha224", "md5"] = "sha256"
     encoding: Literal["base32", "hex"] = "base32"
     prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A DNS server: its IP address and port."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def read(cls, text: str) -> "Server":
+        """From ADDRESS:PORT, an address of IPv6 in brackets; raises ValueError for anything else."""
+        host, _, port = text.rpartition(":")
+        inner = host.removeprefix("[").removesuffix("]")
+        address = ip_address(inner)
+        in_brackets = host == f"[{inner}]"
+        if in_brackets != (address.version == 6) or not _PORT.fullmatch(port) or int(port) > 65535:
+            raise ValueError
+        return cls(str(address), int(port))
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +193,6 @@ def _contradictions(network: Network) -> Iterator[str]:
 
 _LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _ZONE = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
-_SERVER = re.compile(r"(?:[0-9.]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}")
 _OID = re.compile(r"[0-2](?:\.[0-9]+)+")
 _CHARACTERS = {("sha256", "base32"): 52, ("sha224", "hex"): 56, ("sha224", "base32"): 45}
 _CHARACTERS |= {("md5", "hex"): 32, ("md5", "base32"): 26}
@@ -219,12 +243,20 @@ def _of_trust(network: Network) -> Iterator[str]:
 
 def resolver_mistakes(resolver: Resolver) -> Iterator[str]:
     """What each key allows and all of them together do not, as "key: what; what to do"."""
-    if not all(_SERVER.fullmatch(server) for server in resolver.servers):
+    if not all(map(_is_server, resolver.servers)):
         yield 'servers: has to be addresses with a port: "192.0.2.1:53", "[2001:db8::1]:53"'
     if resolver.dnssec != "off" and not resolver.servers:
         yield "dnssec: needs `servers`: one that validates, and the way to which is trusted"
     if not 0 < resolver.timeout <= resolver.lifetime:
         yield "timeout, lifetime: timeout has to be more than 0 seconds, and lifetime at least as long"
+
+
+def _is_server(text: str) -> bool:
+    try:
+        Server.read(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _compiles(expression: str) -> bool:

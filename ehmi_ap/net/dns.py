@@ -11,8 +11,6 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 import dns.asyncbackend
 import dns.asyncquery
@@ -22,8 +20,7 @@ import dns.message
 import dns.name
 import dns.resolver
 
-from ehmi_ap.discovery.network import Resolver
-from ehmi_ap.errors import ConfigError
+from ehmi_ap.discovery.network import Resolver, Server
 from ehmi_ap.net.dns_answers import Useless, read
 from ehmi_ap.questions import DnsAnswer, DnsQuestion, DnsStatus
 
@@ -41,37 +38,6 @@ _BACKEND = dns.asyncbackend.get_backend("asyncio")
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
-    """A resolver's IP address and port."""
-
-    host: str
-    port: int = 53
-
-    @classmethod
-    def read(cls, text: str) -> "Server":
-        """From HOST:PORT or HOST, an IP address; one of IPv6 with a port is in brackets.
-
-        Raises:
-            ConfigError: it is something else.
-        """
-        try:
-            return cls(str(ip_address(text)))
-        except ValueError:
-            pass
-        try:
-            parts = urlsplit(f"//{text}")
-            host, port = str(ip_address(parts.hostname or "")), parts.port
-        except ValueError:
-            host, port = "", None
-        if not host or port == 0 or parts.netloc != text or "@" in text or text.endswith(":"):
-            raise ConfigError([f"a DNS server is an IP address, with a port or without (192.0.2.1:53), not {text!r}"])
-        return cls(host, port or 53)
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
 class _Asking:
     """A question on its way; `until` is on the loop's clock."""
 
@@ -84,11 +50,7 @@ class RecursiveDns:
     """The resolvers of one network; holds nothing open, and takes any number of questions at a time."""
 
     def __init__(self, resolver: Resolver, *, moment: float = MOMENT) -> None:
-        """`moment` is in seconds.
-
-        Raises:
-            ConfigError: a server is no IP address with a port.
-        """
+        """`moment` is in seconds; raises ValueError when a server is no address with a port (see Server.read)."""
         self._servers = tuple(map(Server.read, resolver.servers))
         self._tcp = resolver.tcp
         self._timeout = resolver.timeout

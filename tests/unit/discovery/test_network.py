@@ -2,7 +2,18 @@
 
 import pytest
 
-from ehmi_ap.discovery.network import Cache, Naming, Network, Publishers, Receivers, Resolver, gaps, parse_network
+from ehmi_ap.discovery.network import (
+    Cache,
+    Naming,
+    Network,
+    Publishers,
+    Receivers,
+    Resolver,
+    Server,
+    gaps,
+    parse_network,
+    resolver_mistakes,
+)
 from ehmi_ap.errors import ConfigError
 
 
@@ -164,3 +175,38 @@ def test_what_a_network_lacks() -> None:
         name="test", smps={"x": "https://smp.example"}, publishers=Publishers(trust=("a",)), receivers=Receivers()
     )
     assert len(gaps(only_one)) == 1
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:53", "[::1]:5353", "[fe80::1%eth0]:53", "255.255.255.255:65535"])
+def test_a_server_is_an_address_and_a_port(text: str) -> None:
+    assert str(Server.read(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        ":53",
+        "ns.example:53",
+        "127.0.0.1",
+        "127.0.0.1:",
+        "127.0.0.1:0",
+        "127.0.0.1:053",
+        "127.0.0.1:65536",
+        "127.0.0.1:+53",
+        "127.0.0.1:53/x",
+        "a@127.0.0.1:53",
+        "999.0.0.1:53",
+        "[127.0.0.1]:53",
+        "::1:53",
+        "[::1:53",
+        "::1]:53",
+        "[::1]",
+        "[::1]x",
+        "127.0.0.1:\u0665\u0663",
+    ],
+)
+def test_a_server_that_is_none(text: str) -> None:
+    with pytest.raises(ValueError):
+        Server.read(text)
+    assert [each.partition(":")[0] for each in resolver_mistakes(Resolver(servers=(text,)))] == ["servers"]

@@ -12,7 +12,6 @@ import pytest
 from dnslib import NS, QTYPE, RR, DNSRecord
 
 from ehmi_ap.discovery.network import Resolver
-from ehmi_ap.errors import ConfigError
 from ehmi_ap.net.dns import RecursiveDns
 from ehmi_ap.questions import DnsAnswer, DnsQuestion, DnsStatus, Naptr
 from tests.nameservers import Answerer, Nameserver, nameserver, refusing, silent, truncated, zone
@@ -408,27 +407,3 @@ async def test_a_system_without_servers(monkeypatch: pytest.MonkeyPatch) -> None
     answer = await ask(RecursiveDns(Resolver()))
     assert answer.status is DnsStatus.FAILED
     assert "no DNS server" in answer.detail
-
-
-@pytest.mark.parametrize("text", ["127.0.0.1", "127.0.0.1:5353", "::1", "[::1]", "[::1]:5353", "[fe80::1%eth0]:53"])
-def test_servers_are_addresses(text: str) -> None:
-    assert RecursiveDns(Resolver(servers=(text,)))
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "ns.example",
-        "ns.example:53",
-        "127.0.0.1:",
-        "127.0.0.1:0",
-        "127.0.0.1:99999",
-        "127.0.0.1:53/x",
-        "::1:5x",
-        "a@127.0.0.1",
-    ],
-)
-def test_servers_that_are_none(text: str) -> None:
-    with pytest.raises(ConfigError, match=r"a DNS server is an IP address"):
-        RecursiveDns(Resolver(servers=("127.0.0.1:53", text)))
