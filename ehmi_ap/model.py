@@ -66,6 +66,14 @@ class Participant:
 
 
 @dataclass(frozen=True, slots=True)
+class Organisation:
+    """A health organisation by its SOR code and its GLN, as delivery status and its tokens name it (spec/eds.md 4)."""
+
+    sor: str
+    gln: str
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """eb:Service (ebMS3 core 5.2.2.8)."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from ehmi_ap.body import Spool
@@ -11,6 +12,7 @@ from ehmi_ap.model import (
     DeliveryEvent,
     Direction,
     MessageId,
+    Organisation,
     PartyId,
     Reference,
     Signed,
@@ -288,6 +290,33 @@ class Documents(Protocol):
 
     async def fetch(self, question: WebQuestion) -> WebAnswer:
         """Ask once, within bounds of time and bytes; raises nothing."""
+
+
+class StatusOutcome(StrEnum):
+    """What became of one delivery status that was reported (spec/eds.md 3)."""
+
+    TAKEN = "taken"
+    REFUSED = "refused"  # for good: this event will never be right
+    LATER = "later"  # try again
+    MISCONFIGURED = "misconfigured"  # our certificate, enrolment or settings; nothing is wrong with the event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusAnswer:
+    """The answer of EDS, for the operator; `reference` is where the event is now, `retry_after` in seconds."""
+
+    outcome: StatusOutcome
+    what: str
+    fix: str = ""
+    reference: str | None = None
+    retry_after: float | None = None
+
+
+class Eds(Protocol):
+    """EHMI's delivery status service."""
+
+    async def report(self, event: bytes, organisation: Organisation) -> StatusAnswer:
+        """Report one AuditEvent (FHIR JSON) on behalf of an organisation; raises nothing."""
 
 
 class Backend(Protocol):

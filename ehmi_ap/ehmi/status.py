@@ -7,17 +7,10 @@ a patient, so they are kept as payloads are, and no repr shows it.
 from dataclasses import dataclass, field
 
 from ehmi_ap.ehmi.envelope import Header, Kind
+from ehmi_ap.model import Organisation
 
 UNKNOWN = "unknown"
 """What the IG writes where an acknowledgement does not say what it acknowledges (design decision 12)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Organisation:
-    """A sender or receiver of an envelope: SOR code and GLN, without `0088:`."""
-
-    sor: str
-    gln: str
 
 
 @dataclass(frozen=True, slots=True)

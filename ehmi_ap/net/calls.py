@@ -1,0 +1,90 @@
+"""Calls to the services of a network, EDS and its authorization server, over mutual TLS: bounded, never redirected."""
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from ssl import SSLContext
+from types import TracebackType
+
+import aiohttp
+
+from ehmi_ap.net.answers import UnusableAnswer, body_of, retry_after
+from ehmi_ap.net.failures import failure_of
+from ehmi_ap.questions import WebFailure
+
+LIMIT = 256 * 1024  # bytes of an answer
+CONNECT_TIMEOUT = 10.0  # seconds
+IDLE = 15.0  # seconds that an idle connection is kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What the server said, whatever its status; `retry_after` is in seconds."""
+
+    status: int
+    body: bytes
+    location: str | None = None
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """Why there is no answer. `ours`: the server does not take our certificate, or we do not take the server's."""
+
+    what: str
+    ours: bool = False
+
+
+class Caller:
+    """Connections with one client certificate; made inside a running event loop, ended by close()."""
+
+    def __init__(self, tls: SSLContext, *, timeout: float = 30.0) -> None:
+        """`tls` has our certificate and says whose servers are trusted; `timeout` is that of a call, in seconds."""
+        self._tls = tls
+        self._timeout = timeout
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=8, keepalive_timeout=IDLE),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            timeout=aiohttp.ClientTimeout(total=timeout, connect=CONNECT_TIMEOUT),
+            headers={"Accept-Encoding": "identity", "User-Agent": f"ehmi-ap/{version('ehmi-ap')}"},
+        )
+
+    async def __aenter__(self) -> "Caller":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+    async def call(
+        self, url: str, *, data: bytes | None = None, content_type: str = "", accept: str = "", token: str = ""
+    ) -> Answered | Unanswered:
+        """GET, or POST where there is `data`; over https alone, as a token or our certificate's name goes with it."""
+        if not url.startswith("https://"):
+            return Unanswered("the URL is no https URL", ours=True)
+        headers = {"Content-Type": content_type, "Accept": accept, "Authorization": f"Bearer {token}" if token else ""}
+        try:
+            async with self._session.request(
+                "GET" if data is None else "POST",
+                url,
+                data=data,
+                headers={name: value for name, value in headers.items() if value},
+                ssl=self._tls,
+                allow_redirects=False,
+            ) as answer:
+                return Answered(
+                    status=answer.status,
+                    body=await body_of(answer, LIMIT),
+                    location=answer.headers.get("Location"),
+                    retry_after=retry_after(answer),
+                )
+        except UnusableAnswer as error:
+            return Unanswered(str(error))
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            failure = failure_of(error, url, timeout=self._timeout, connect_timeout=CONNECT_TIMEOUT)
+            return Unanswered(failure.what, ours=failure.kind in (WebFailure.TLS, WebFailure.CLIENT_CERTIFICATE))
