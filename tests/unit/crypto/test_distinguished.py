@@ -76,8 +76,8 @@ def test_a_multi_valued_rdn_is_one_rdn():
 
 
 def test_long_names_cost_little():
-    started = time.perf_counter()
+    started = time.thread_time()  # CPU, so that a busy machine does not count
     for text in ("CN=" + "\\" * 100_000, "CN=a," * 50_000, 'CN="' + '""' * 2_000, "CN=" + "\\41" * 1_300):
         assert not same_name(text, NAME)
 
-    assert time.perf_counter() - started < 0.2
+    assert time.thread_time() - started < 0.2

@@ -116,11 +116,11 @@ BOMBS = {
 
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_a_bomb_is_refused_at_once_even_with_a_generous_byte_limit(bomb):
-    started = time.perf_counter()
+    started = time.thread_time()  # CPU, so that a busy machine does not count
     with pytest.raises(XmlSecurityError):
         parse(BOMBS[bomb], XmlLimits(bytes=12_000_000 if "two" in bomb else 100_000_000))
 
-    assert time.perf_counter() - started < 0.5
+    assert time.thread_time() - started < 0.5
 
 
 def test_many_elements_below_many_namespaces_are_refused_but_many_local_ones_are_not():
