@@ -100,12 +100,13 @@ class PMode:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a profile's check found in a message; `level` is warn or reject."""
+    """What a profile's check found in a message; `level` is off, warn or reject, `path` the place in the document."""
 
     rule: str
     level: str
     what: str
     fix: str = ""
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

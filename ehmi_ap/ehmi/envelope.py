@@ -12,7 +12,7 @@ Source: spec/ehmi.md 2.1, 2.2, 2.6; rule ids of 2.7.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -20,20 +20,20 @@ from typing import Any
 from lxml import etree
 
 from ehmi_ap.body import Body
+from ehmi_ap.ehmi import names
+from ehmi_ap.ehmi.rules import finding
 from ehmi_ap.model import Participant
 from ehmi_ap.pmode import Finding
 
 SBDH = "http://www.unece.org/cefact/namespaces/StandardBusinessDocumentHeader"
 PEPPOL = "http://peppol.eu/xsd/ticc/envelope/1.0"
 
-RECEIPT_STANDARD = "ehmisbdh-acknowledgement"
 RECEIPT_TYPES = (
     "ReceiptAcknowledgement",
     "ReceiptException",
     "AcceptanceAcknowledgement",
     "SBDHReceiptAcknowledgement",
 )
-RELIABLE_SCOPES = ("EHMI-ReceiptAcknowledgement", "EHMI-SBDH-ReceiptAcknowledgement")
 
 HEADER_CHARACTERS = 1024 * 1024
 """Budget for all text outside BinaryContent; an XDS-METADATA scope holds a whole DocumentReference."""
@@ -90,14 +90,20 @@ class Header:
     @property
     def kind(self) -> Kind:
         """By Type, else by Standard (spec/eds.md 2.1, O-12)."""
-        if self.type in RECEIPT_TYPES or self.standard == RECEIPT_STANDARD:
+        if self.type in RECEIPT_TYPES or self.standard == names.RECEIPT_STANDARD:
             return Kind.RECEIPT
-        return Kind.ACKNOWLEDGEMENT if self.standard == "acknowledgement-message" else Kind.MESSAGE
+        return Kind.ACKNOWLEDGEMENT if self.standard == names.ACKNOWLEDGEMENT_STANDARD else Kind.MESSAGE
 
     @property
     def correlation(self) -> Correlation | None:
         """That of the reliable-messaging scope, under its present or its former name (O-37)."""
-        return next((scope.correlation for scope in self.scopes if scope.type in RELIABLE_SCOPES), None)
+        return next((scope.correlation for scope in self.scopes if scope.type in names.RELIABLE_SCOPES), None)
+
+    @property
+    def reliable_messaging(self) -> str | None:
+        """`Request` or `Response`, as the one reliable-messaging scope says; None when it is not there once."""
+        values = [scope.value for scope in self.scopes if scope.type in names.RELIABLE_SCOPES]
+        return values[0] if len(values) == 1 else None
 
     def scope(self, kind: str) -> str | None:
         """The value of the one scope of this type; None when there is none, or more than one."""
@@ -117,9 +123,12 @@ class Reading:
     claimed: bool = True
 
 
-def read(body: Body) -> Reading:
-    """Read a StandardBusinessDocument to its end, in memory that does not grow with its size (V-1, V-2)."""
-    reader = _Reader()
+def read(body: Body, content: Callable[[str], None] | None = None) -> Reading:
+    """Read a StandardBusinessDocument to its end, in memory that does not grow with its size (V-1, V-2).
+
+    `content` is called with the text of BinaryContent, piece by piece; without it, that text is let pass.
+    """
+    reader = _Reader(content)
     # A parser with a target builds no tree: what the reader does not keep is gone with its chunk.
     target: Any = reader  # the stubs ask for parameters of type str | bytes; lxml passes str
     parser = etree.XMLParser(
@@ -139,7 +148,7 @@ def read(body: Body) -> Reading:
                 told, reader.told = reader.told, False
                 quiet = len(piece) if told else quiet + len(piece)
                 if quiet > QUIET_BYTES:
-                    raise _Stop(_v2(f"a name or an attribute of more than {QUIET_BYTES} bytes"))
+                    raise _Stop(finding("V-2", f"a name or an attribute of more than {QUIET_BYTES} bytes"))
                 parser.feed(piece)
         parser.close()
     except _Stop as stop:
@@ -156,13 +165,7 @@ def read(body: Body) -> Reading:
 
 def not_readable(what: str) -> Finding:
     """V-1: this is no StandardBusinessDocument at all."""
-    return Finding("V-1", "reject", what, "Send one StandardBusinessDocument: well-formed XML without a DTD.")
-
-
-def _v2(what: str) -> Finding:
-    return Finding(
-        "V-2", "reject", what, "Compare the envelope with the ehmiSBDH 2.0.1 profile, elements in its order."
-    )
+    return finding("V-1", what)
 
 
 _ONE, _MAYBE, _MANY = (1, 1), (0, 1), (0, 10_000)
@@ -224,7 +227,8 @@ class _Stop(Exception):
 class _Reader:
     """The parser's target: keeps the header's texts, lets BinaryContent pass, checks the structure."""
 
-    def __init__(self) -> None:
+    def __init__(self, content: Callable[[str], None] | None) -> None:
+        self._content = content
         self.claimed = False
         self.told = False  # since the caller looked last
         self.findings: list[Finding] = []
@@ -241,9 +245,9 @@ class _Reader:
         self.told = True
         self._elements += 1
         if self._elements > HEADER_ELEMENTS:
-            raise _Stop(_v2(f"more than {HEADER_ELEMENTS} elements"))
+            raise _Stop(finding("V-2", f"more than {HEADER_ELEMENTS} elements"))
         if len(self._path) + self._skipping > DEPTH:
-            raise _Stop(_v2(f"more than {DEPTH} levels of elements"))
+            raise _Stop(finding("V-2", f"more than {DEPTH} levels of elements", self._place()))
         self._count(sum(len(key) + len(value) for key, value in attributes.items()))
         if self._skipping or not self._expected(tag):
             self._skipping += 1
@@ -322,11 +326,15 @@ class _Reader:
     def _count(self, characters: int) -> None:
         self._characters += characters
         if self._characters > HEADER_CHARACTERS:
-            raise _Stop(_v2(f"more than {HEADER_CHARACTERS} characters of header"))
+            raise _Stop(finding("V-2", f"more than {HEADER_CHARACTERS} characters of header"))
 
     def data(self, text: str) -> None:
         self.told = True
-        if not self._path or self._path[-1] == "BinaryContent":
+        if not self._path:
+            return
+        if self._path[-1] == "BinaryContent":
+            if self._content is not None and not self._skipping:
+                self._content(text)
             return
         self._count(len(text))
         if self._skipping:
@@ -357,11 +365,20 @@ class _Reader:
 
     def _find(self, what: str) -> None:
         if len(self.findings) < _FINDINGS:
-            self.findings.append(_v2(what))
+            self.findings.append(finding("V-2", what, self._place()))
+
+    def _place(self) -> str:
+        """Where the reader is; a scope by its number."""
+        scope = f"Scope[{len(self.scopes) + 1}]"
+        return "".join(f"/{scope if name == 'Scope' else name}" for name in self._path)
+
+
+_NUMBER = re.compile(r"[0-9]{6}-?[0-9]{4}")
 
 
 def _shown(name: str) -> str:
-    """An element's name for a finding: a name cannot be a CPR number, but it can be long."""
+    """An element's name for a finding: it can be long, and hold the digits of a CPR number."""
+    name = _NUMBER.sub("[number]", name)
     return name if len(name) <= 120 else name[:120] + "..."
 
 

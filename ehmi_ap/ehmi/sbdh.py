@@ -1,21 +1,20 @@
 """ehmiSBDH 2.0.1: what an access point takes from the envelope, and the checks it makes.
 
-Rule ids are those of spec/ehmi.md 2.7: V-1 (a document), V-2 (its structure), V-3 (version and partners), V-4 (agrees
-with the AS4 header), V-5 (the scopes that routing and status reports need). `V-4-action` and `V-5-status` are the
-halves of V-4 and V-5 that only warn (design decision 9). A finding never shows a value of the envelope.
+The rules are those of `ehmi.rules`. V-4, that the envelope agrees with the AS4 header, is here; those of the envelope
+alone are in `ehmi.checks`, and V-1 and V-2 are what reading it shows. A finding never shows a value of the envelope.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 
+from ehmi_ap.ehmi.checks import TOP, check_header, check_routing, scope_path
 from ehmi_ap.ehmi.envelope import Header, not_readable, read
+from ehmi_ap.ehmi.rules import RULES as _ALL
+from ehmi_ap.ehmi.rules import finding
 from ehmi_ap.errors import SubmissionError
 from ehmi_ap.model import Payload, Service, UserMessage
 from ehmi_ap.pmode import Addressing, Finding, is_test
 
-AUTHORITY = "iso6523-actorid-upis"
-
-RULES = ("V-1", "V-2", "V-3", "V-4", "V-4-action", "V-5", "V-5-status")
+RULES = tuple(rule.id for rule in _ALL if rule.ap is not None)
 """The rules of `check`, whose levels are configurable."""
 
 
@@ -31,11 +30,11 @@ def address(payload: Payload) -> Addressing | None:
     if not reading.claimed:
         return None
     header = reading.header
-    findings = list(reading.findings) if header is None else [*_v3(header), *_v5(header)]
-    wrong = [finding for finding in findings if finding.level == "reject"]
+    findings = list(reading.findings) if header is None else list(check_routing(header))
+    wrong = [each for each in findings if each.level == "reject"]
     if header is None or wrong:
         raise SubmissionError(
-            "the payload is not a right ehmiSBDH: " + "; ".join(f"{f.rule}: {f.what}" for f in wrong),
+            "the payload is not a right ehmiSBDH: " + "; ".join(f"{each.rule}: {each.what}" for each in wrong),
             fix=wrong[0].fix or None,
         )
     return Addressing(
@@ -47,7 +46,10 @@ def address(payload: Payload) -> Addressing | None:
 
 
 def check(message: UserMessage) -> Sequence[Finding]:
-    """V-1 to V-5 over the one payload of a message; none for a test message (ebMS3 core 5.2.2.8)."""
+    """Every rule of an access point over the one payload of a message, those that are off by default included.
+
+    None for a test message (ebMS3 core 5.2.2.8).
+    """
     if is_test(message.service):
         return ()
     if len(message.payloads) != 1:
@@ -55,52 +57,19 @@ def check(message: UserMessage) -> Sequence[Finding]:
     reading = read(message.payloads[0].body)
     if reading.header is None:
         return reading.findings
-    return (*_v3(reading.header), *_v4(reading.header, message), *_v5(reading.header))
-
-
-def gln_is_valid(gln: str) -> bool:
-    """Whether 13 digits are a GLN: the last one is the mod-10 check digit, weights 1 and 3 (GS1)."""
-    if not re.fullmatch(r"[0-9]{13}", gln):
-        return False
-    digits = [int(digit) for digit in gln]
-    return sum(digit * (3 if index % 2 else 1) for index, digit in enumerate(digits)) % 10 == 0
-
-
-def _v3(header: Header) -> Iterator[Finding]:
-    if header.version != "1.0":
-        yield Finding("V-3", "reject", "HeaderVersion is not 1.0", "Write 1.0.")
-    for name, partner in (("Sender", header.sender), ("Receiver", header.receiver)):
-        fix = "Write 0088: and the 13 digits of the GLN, Authority iso6523-actorid-upis."
-        if partner.scheme != AUTHORITY:
-            yield Finding("V-3", "reject", f"{name}/Identifier has no Authority {AUTHORITY}", fix)
-        scheme, _, gln = partner.value.partition(":")
-        if scheme != "0088" or not re.fullmatch(r"[0-9]{13}", gln):
-            yield Finding("V-3", "reject", f"{name}/Identifier is not 0088: and 13 digits", fix)
-        elif not gln_is_valid(gln):
-            yield Finding("V-3", "reject", f"{name}/Identifier: the check digit of the GLN is wrong", fix)
+    return (*_v4(reading.header, message), *check_header(reading.header))
 
 
 def _v4(header: Header, message: UserMessage) -> Iterator[Finding]:
     ends = (("originalSender", "Sender", header.sender), ("finalRecipient", "Receiver", header.receiver))
     for name, element, partner in ends:
+        path = f"{TOP}/{element}/Identifier"
         participant = message.participant(name)
         if participant is None:
-            yield Finding("V-4", "reject", f"the message has no {name}", f"Give it the value of SBDH {element}.")
+            yield finding("V-4", f"the message has no {name}", path)
         elif participant.value != partner.value or participant.scheme not in (None, partner.scheme):
-            yield Finding("V-4", "reject", f"{name} is not the SBDH {element}", "Give both the same value and type.")
+            yield finding("V-4", f"{name} is not the SBDH {element}", path)
     if message.service.value != header.scope("PROCESSID"):
-        yield Finding("V-4-action", "warn", "eb:Service is not the PROCESSID", "Agree on the service with the peer.")
-    documentid = header.scope("DOCUMENTID")
-    if documentid not in (message.action, message.action.partition("::")[2]):
-        yield Finding("V-4-action", "warn", "eb:Action is not the DOCUMENTID", "Agree on the action with the peer.")
-
-
-_ROUTING = ("DOCUMENTID", "PROCESSID")
-_STATUS = ("SENDERID", "RECEIVERID", "MESSAGEIDENTIFIER", "StatisticalInformation")
-
-
-def _v5(header: Header) -> Iterator[Finding]:
-    for rule, level, kinds in (("V-5", "reject", _ROUTING), ("V-5-status", "warn", _STATUS)):
-        for kind in kinds:
-            if not header.scope(kind):
-                yield Finding(rule, level, f"there is not exactly one {kind} scope", f"Write one {kind} scope.")
+        yield finding("V-4-action", "eb:Service is not the PROCESSID", scope_path("PROCESSID"))
+    if header.scope("DOCUMENTID") not in (message.action, message.action.partition("::")[2]):
+        yield finding("V-4-action", "eb:Action is not the DOCUMENTID", scope_path("DOCUMENTID"))

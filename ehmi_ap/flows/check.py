@@ -44,6 +44,11 @@ async def profile_fault(message: UserMessage, pmode: PMode, world: World) -> Ebm
     rules = ", ".join(dict.fromkeys(finding.rule for finding in refused))
     return Other(
         f"profile {pmode.profile} refuses the message: {rules}",
-        fix=" ".join(finding.fix for finding in refused if finding.fix) or None,
+        fix=advice(refused),
         public=f"The message breaks {rules}.",
     )
+
+
+def advice(refused: Sequence[Finding]) -> str | None:
+    """What to do about the findings, each thing once."""
+    return " ".join(dict.fromkeys(finding.fix for finding in refused if finding.fix)) or None

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 
 from ehmi_ap.errors import SubmissionError, XmlSecurityError
-from ehmi_ap.flows.check import profile_findings
+from ehmi_ap.flows.check import advice, profile_findings
 from ehmi_ap.flows.compose import compose, fill
 from ehmi_ap.flows.fingerprint import submission_fingerprint
 from ehmi_ap.flows.offload import reading
@@ -129,5 +129,5 @@ async def _check(message: UserMessage, pmode: PMode, world: World) -> None:
     if refused:
         raise SubmissionError(
             "; ".join(f"{finding.rule}: {finding.what}" for finding in refused),
-            fix=" ".join(finding.fix for finding in refused if finding.fix) or None,
+            fix=advice(refused),
         )

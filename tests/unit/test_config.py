@@ -155,7 +155,7 @@ class TestMistakes:
             ("[as4]", 'default_backend = "x"\n[as4]', "default_backend: there is no [backends.x]"),
             ("[as4]", 'home = "x"\n[as4]', "home: is the folder of this file"),
             ("[as4]", 'checks = { "V-4" = "no" }\n[as4]', "[checks] V-4: has to be one of 'off', 'warn' or 'reject'"),
-            ("[as4]", 'checks = { "V-9" = "warn" }\n[as4]', "[checks] V-9: is not a rule of any profile"),
+            ("[as4]", 'checks = { "V-10" = "warn" }\n[as4]', "[checks] V-10: is not a rule of any profile"),
             ("[as4]", 'internal = { host = "0.0.0.0" }\n[as4]', "[internal] tls: is missing"),
             ("[as4]", "retention = { payload_days = 365 }\n[as4]", "[retention] message_days: has to be at least"),
             ("[as4]", "retention = { message_days = 7 }\n[as4]", "[retention] message_days: has to be at least 30"),

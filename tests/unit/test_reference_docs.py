@@ -14,11 +14,12 @@ from ehmi_ap.backends import directory, webhook
 from ehmi_ap.body import MemoryBody
 from ehmi_ap.config import Config, product_pmodes, settings
 from ehmi_ap.discovery.network import Cache, Naming, Network, Publishers, Receivers, Resolver, gaps, parse_network
+from ehmi_ap.ehmi import rules
 from ehmi_ap.lifecycle import RetryPolicy
 from ehmi_ap.model import MessageId, Party, PartyId, Payload, Service, UserMessage
 from ehmi_ap.pmode import Limits, PMode, Security, parse_pmode
 from ehmi_ap.profiles import PROFILES, RULES
-from tests import networks_reference
+from tests import ehmisbdh_reference, networks_reference
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 CONFIGURATION = (DOCS / "reference" / "configuration.md").read_text(encoding="utf-8")
@@ -144,7 +145,17 @@ def shown(default: object) -> str:
 
 
 def test_every_rule() -> None:
-    assert set(rows(section(CONFIGURATION, "## `[checks]`"))) == set(RULES)
+    """Each with the level that an access point gives it by default, and what it asks."""
+    said = rows(section(CONFIGURATION, "## `[checks]`"))
+    assert set(said) == set(RULES)
+    for rule in rules.RULES:
+        assert rule.ap is None or said[rule.id] == f" {rule.ap} | {rule.what} |"
+
+
+def test_the_rules_are_those_of_the_code() -> None:
+    """Otherwise: python -m tests.ehmisbdh_reference"""
+    page = ehmisbdh_reference.FILE.read_text(encoding="utf-8")
+    assert ehmisbdh_reference.render(page) == page
 
 
 def examples(text: str, kind: str) -> list[str]:

@@ -12,7 +12,7 @@ from lxml import etree
 from test_sbdh import document
 
 from ehmi_ap.body import MemoryBody
-from ehmi_ap.ehmi import envelope, sbdh
+from ehmi_ap.ehmi import envelope
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def trimmed(text: str) -> etree._Element:
 def accepted(text: str, schemas: tuple[etree.XMLSchema, etree.XMLSchema]) -> tuple[bool, bool, bool]:
     """We, the ehmi set, the gs1 set."""
     root = trimmed(text)
-    ours = sbdh.read(MemoryBody(text.encode())).header is not None
+    ours = envelope.read(MemoryBody(text.encode())).header is not None
     return ours, schemas[0].validate(root), schemas[1].validate(root)
 
 
