@@ -15,7 +15,7 @@ import ssl
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
@@ -23,10 +23,16 @@ from types import TracebackType
 import ehmi_ap.config as configuration
 from ehmi_ap.agreements import Agreements
 from ehmi_ap.backends import build
-from ehmi_ap.config import Config
+from ehmi_ap.config import Config, Tls
+from ehmi_ap.crypto.keys import Trust
+from ehmi_ap.discovery.found import Found, Result, Wanted
+from ehmi_ap.discovery.lookup import lookup
+from ehmi_ap.discovery.network import Network
 from ehmi_ap.errors import ConfigError, NotAllowed, NotFound, StoreError
+from ehmi_ap.flows.ask import ask
 from ehmi_ap.flows.bell import Bell
 from ehmi_ap.flows.deliver import deliver
+from ehmi_ap.flows.directory import Directory
 from ehmi_ap.flows.pickup import Pickup
 from ehmi_ap.flows.probe import Probe
 from ehmi_ap.flows.receive import receive
@@ -38,6 +44,7 @@ from ehmi_ap.flows.world import World
 from ehmi_ap.lifecycle import Happening, State
 from ehmi_ap.model import DeliveryEvent, Direction, EventKind, MessageId, Submission, Wire
 from ehmi_ap.net.http import PeerWeb
+from ehmi_ap.net.outside import Outside
 from ehmi_ap.net.tls import client_context
 from ehmi_ap.pmode import Profile
 from ehmi_ap.ports import Backend, Blobs, Job, Store, Stored
@@ -65,13 +72,15 @@ DAILY = 86400.0
 class AccessPoint:
     """An AS4 access point. `agreements` is replaced as a whole when an administrator changes it.
 
-    After start(), `store`, `blobs` and `backends` may be used as well; `stats` counts what happened since then.
+    After start(), `store`, `blobs`, `backends` and `directory` may be used as well; `stats` counts what happened since
+    then.
     """
 
     store: Store
     blobs: Blobs
     agreements: Agreements
     backends: Mapping[str, Backend]
+    directory: Directory
 
     def __init__(self, config: Config, *, backends: Mapping[str, Backend] | None = None) -> None:
         """`backends` stand beside those of the configuration, by name. Nothing is opened before start()."""
@@ -82,7 +91,7 @@ class AccessPoint:
         self._stopping = False
         self._bell = Bell()
         self._changing = asyncio.Lock()
-        self._contexts: dict[tuple[str, ...], ssl.SSLContext] = {}
+        self._contexts: dict[tuple[bytes, ...], ssl.SSLContext] = {}
         self._broken: dict[str, str] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -112,6 +121,14 @@ class AccessPoint:
         self._probe = Probe(self.store, time.monotonic)
         self._web = PeerWeb(
             self._tls_context, connect_timeout=config.web.connect_timeout, allow_http=config.web.insecure_http
+        )
+        self._outside = Outside(self._smp_context)
+        self.directory = Directory(
+            self._look_up,
+            agreements=lambda: self.agreements,
+            now=_now,
+            clock=time.monotonic,
+            count=self._count,
         )
         self._world = self._make_world(profiles)
         self._sending = Pickup(
@@ -145,6 +162,8 @@ class AccessPoint:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
         try:
+            await self.directory.close()
+            await self._outside.close()
             await self._web.close()
         finally:
             await self.store.close()
@@ -278,6 +297,7 @@ class AccessPoint:
             backends=self.backends,
             default_backend=chosen,
             agreements=lambda: self.agreements,
+            directory=self.directory,
             profiles=profiles,
             us=self.config.party,
             domain=domain,
@@ -290,21 +310,23 @@ class AccessPoint:
     def _count(self, what: str) -> None:
         self.stats[what] += 1
 
+    async def _look_up(
+        self, wanted: Wanted, network: Network, trust: Trust, *, now: datetime, known: Found | None
+    ) -> Result:
+        dns, documents = self._outside.of(network, trust)
+        return await ask(lookup(wanted, network, trust, now=now, known=known), dns, documents)
+
     def _tls_context(self, name: str | None) -> ssl.SSLContext:
         """The TLS context for a P-Mode's `tls_trust`; built once for each set of anchors."""
         anchors = self.agreements.trust.anchors([name]) if name is not None else ()
-        wanted = tuple(anchor.sha256 for anchor in anchors)
+        wanted = tuple(anchor.der for anchor in anchors)
         if wanted not in self._contexts:
-            tls = self.config.web.tls
-            self._contexts[wanted] = client_context(
-                anchors=[anchor.der for anchor in anchors],
-                certificate=tls.certificate,
-                key=tls.key,
-                password=tls.key_password.read() if tls.key_password is not None else None,
-                versions=tls.versions,
-                ciphers=tls.ciphers,
-            )
+            self._contexts[wanted] = _calling(self.config.web.tls, wanted, shown=True)
         return self._contexts[wanted]
+
+    def _smp_context(self, anchors: tuple[bytes, ...], shown: bool) -> ssl.SSLContext:
+        """TLS to an SMP, with a certificate of its own: keys for AS4, peers and SMPs are apart."""
+        return _calling(self.config.discovery.tls, anchors, shown=shown)
 
     def _then_ring(self, work: Callable[[Job, World], Awaitable[bool]]) -> Callable[[Job, World], Awaitable[bool]]:
         """Work, after which there are new events."""
@@ -387,6 +409,18 @@ class AccessPoint:
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _calling(tls: Tls, anchors: Sequence[bytes], *, shown: bool) -> ssl.SSLContext:
+    """How we call others; `shown`: with our certificate, for those who ask for one."""
+    return client_context(
+        anchors=anchors,
+        certificate=tls.certificate if shown else None,
+        key=tls.key if shown else None,
+        password=tls.key_password.read() if tls.key_password is not None else None,
+        versions=tls.versions,
+        ciphers=tls.ciphers,
+    )
 
 
 def _own_event(stored: Stored, kind: EventKind) -> DeliveryEvent:

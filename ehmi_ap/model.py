@@ -272,7 +272,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unsettled:
-    """No usable answer: nothing (0301), a receipt that proves nothing (0302), no connection (0005); or we sent none."""
+    """No usable answer (0301), a receipt that proves nothing (0302, 0101), no connection (0005); or we sent nothing."""
 
     code: str
     reason: str

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Protocol
 
 from ehmi_ap.body import Spool
@@ -268,10 +268,20 @@ class Store(Protocol):
     async def close(self) -> None: ...
 
 
+class Reach(Enum):
+    """Which addresses a URL may lead to; whoever publishes one must not reach what only we can reach (SSRF)."""
+
+    ANY = "any"  # the operator wrote it
+    CLOSED = "closed"  # also those of a closed network, such as RFC 1918's
+    GLOBAL = "global"
+
+
 class Web(Protocol):
     """HTTP to the peers."""
 
-    async def post(self, url: str, wire: Wire, *, timeout: float, tls_trust: str | None) -> Wire:
+    async def post(
+        self, url: str, wire: Wire, *, timeout: float, tls_trust: str | None, reach: Reach = Reach.ANY
+    ) -> Wire:
         """POST an AS4 message; the answer whatever its status, bounded. Raises TransportError."""
 
 

@@ -116,7 +116,8 @@ CODES: dict[str, tuple[str, str, str]] = {
     "EBMS:0101": (
         (
             "a wrong digest or signature value; a certificate that is unknown, untrusted, expired, not valid yet, too "
-            "weak, for another use, without an agreed policy, or not bound to the PartyId"
+            "weak, for another use, without an agreed policy, or not bound to the PartyId. C1 is told it as well when the "
+            "signature of a receipt does not verify"
         ),
         "after the certificate was exchanged",
         "Compare the SHA-256 of the certificate that the peer signs with and the one we have for it.",
@@ -140,7 +141,10 @@ CODES: dict[str, tuple[str, str, str]] = {
         "Ours: see StoreError.",
     ),
     "EBMS:0302": (
-        "not answered to a peer. C1 is told it: a receipt came, but it does not prove that this message arrived",
+        (
+            "not answered to a peer. C1 is told it: a receipt came, but it does not prove that this message arrived; its "
+            "digests are others, or its signer is not the partner's"
+        ),
         "yes, as an operator's resend",
         "Show the peer its receipt with `ehmi-ap inspect --request`.",
     ),
@@ -202,11 +206,13 @@ signed when the P-Mode is known. *Again*: whether sending the same message again
 TAIL = """
 EBMS:0001 is never answered: a value that no P-Mode has is 0010 here, whatever the value is.
 
-Three more codes are told to C1 without being errors of this list, when they stay so until the retries are used up:
+More codes are told to C1 without being errors of this list, when they stay so until the retries are used up:
 EBMS:0301 when the peer was reached and no receipt came (ask it whether it has the message, and resend if not),
-EBMS:0005 when it could not be reached (see TransportError), and `blocked` when our own P-Mode, key or certificate stood
-in the way (see SendingBlocked). Where attempts failed in different ways, C1 is told the one that came furthest: 0302
-before 0301, before 0005, before `blocked`.
+EBMS:0005 when it could not be reached (see TransportError), `blocked` when our own P-Mode, key or certificate stood in
+the way (see SendingBlocked), `discovery.unavailable` and `discovery.misconfigured` when the receiver could not be looked
+up. Where attempts failed in different ways, C1 is told the one that came furthest: 0302 or 0101 before 0301, before
+0005, before those in which nothing left us. What a look-up finds out for good (`discovery.not-registered`,
+`discovery.not-supported`, `discovery.untrusted`) is told at once.
 
 ## HTTP without an eb:Error
 

@@ -5,7 +5,8 @@ Then the first of these that is so:
 
     an eb:Error of severity failure about our message      Refused, signed or not; `signed_by` when verified
     a receipt that proves all we sent                      Acknowledged
-    a receipt that does not                                Unsettled 0302: the retries go on (as4-wire 5.2 item 3)
+    a receipt whose signature does not verify              Unsettled 0101: the retries go on
+    one that does not prove it otherwise                   Unsettled 0302: the retries go on (as4-wire 5.2 item 3)
     warnings only, or nothing about our message            Unsettled 0301
 
 Hardly any peer checks receipts fully; we do (peers-live 10, sender 7): signature, signer, binding to the party,
@@ -50,6 +51,7 @@ from ehmi_ap.pmode import PMode
 ANSWER_BYTES = 1024**2
 """Budget on an answer: a receipt for 100 parts has 80 KB."""
 
+_INVALID, _UNVERIFIED = "EBMS:0302", "EBMS:0101"
 _WORTH_A_RETRY = (408, 429)  # and all of 5xx; the other 4xx and the redirects will be the same next time
 
 
@@ -86,10 +88,10 @@ def conclude(
     try:
         receipt = _receipt(receipts[0], message_id)
         if doubt is not None:
-            raise InvalidReceipt(f"the receipt is not proven: {doubt.what}")
+            return doubt
         compare(references, receipt)
     except InvalidReceipt as error:
-        return Unsettled(code="EBMS:0302", reason=error.what)
+        return Unsettled(code=_INVALID, reason=error.what)
     return Acknowledged(receipt=receipt, wire=reply)
 
 
@@ -125,18 +127,22 @@ def _is_about(signal: SignalHeader, message_id: MessageId) -> bool:
 
 def _judge(
     envelope: Envelope, pmode: PMode, trust: Trust, now: datetime
-) -> tuple[Certificate | None, PeerError | None]:
+) -> tuple[Certificate | None, Unsettled | None]:
     """Steps 6 to 8 over an answer: its signer, or why there is none to rely on."""
+    code = _INVALID
     try:
         proof = read_proof(envelope, (), security=pmode.security, trust=trust, now=now)
         check_transforms(proof)
+        code = _UNVERIFIED
         fitting = check_value(proof)
+        code = _INVALID
         check_coverage(proof, envelope, parts=1)
         signer = check_signers(fitting, pmode=pmode, party=pmode.partner, trust=trust, now=now)
+        code = _UNVERIFIED
         check_elements(proof)  # last, as in unpack: anybody can post an answer, and this costs the most
         return signer, None
     except PeerError as error:
-        return None, error
+        return None, Unsettled(code=code, reason=f"the receipt is not proven: {error.what}")
 
 
 def _failures(

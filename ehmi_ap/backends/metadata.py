@@ -190,7 +190,8 @@ def problem_json(error: ApError) -> Json:
 
 
 def _party_json(party: Party) -> Json:
-    return {"id": party.id.value, "type": party.id.type, "role": party.role}
+    """`id` is null for a receiver that was not looked up yet."""
+    return {"id": party.id.value or None, "type": party.id.type, "role": party.role}
 
 
 def _participant_json(participant: Participant | None) -> Json | None:

@@ -73,7 +73,8 @@ def _print_table(messages: Iterable[dict[str, Any]]) -> None:
     rows = [("WHEN", "DIRECTION", "STATE", "PARTY", "MESSAGE ID")]
     for message in messages:
         when = str(message["first_at"])[:19].replace("T", " ")
-        rows.append((when, message["direction"], message["state"], message["party"]["id"], message["message_id"]))
+        party = message["party"]["id"] or "-"  # not looked up yet
+        rows.append((when, message["direction"], message["state"], party, message["message_id"]))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -41,7 +41,7 @@ def _print(message: dict[str, Any], events: list[dict[str, Any]]) -> None:
         ("message", message["message_id"]),
         ("state", f"{message['state']} ({message['direction']})"),
         ("from", message["from"]["id"]),
-        ("to", message["to"]["id"]),
+        ("to", message["to"]["id"] or "(not looked up yet)"),
         ("service", message["service"]["value"]),
         ("action", message["action"]),
         ("conversation", message["conversation_id"]),

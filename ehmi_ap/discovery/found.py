@@ -72,6 +72,7 @@ class Found:
     steps: tuple[Step, ...]
     usable_until: datetime
     smp: str = ""  # the URL that the metadata came from, a redirect followed
+    signer: str = ""  # subject of the certificate that the metadata is signed with
     metadata: bytes = b""  # as it was signed, to be judged again
     last_modified: str | None = None
     ttl: int | None = None  # seconds that the DNS answers may be kept; None: no DNS was asked

@@ -100,6 +100,7 @@ def _judged(
         steps=inquiry.trail.steps,
         usable_until=min(_end((*path, *paths)), used.expires or datetime.max.replace(tzinfo=UTC)),
         smp=fetched.url,
+        signer=signature.signer.subject,
         metadata=fetched.data,
         last_modified=fetched.last_modified,
         ttl=fetched.ttl,

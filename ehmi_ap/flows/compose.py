@@ -13,9 +13,10 @@ from datetime import datetime
 from ehmi_ap.as4.pack import check_payloads
 from ehmi_ap.errors import SubmissionError
 from ehmi_ap.model import (
+    UNDISCOVERED,
     MessageId,
     Participant,
-    Party,
+    PartyId,
     Payload,
     Property,
     Service,
@@ -57,7 +58,7 @@ def compose(
     new_id: Callable[[], MessageId],
     now: datetime,
 ) -> UserMessage:
-    """The message for a submission under its P-Mode.
+    """The message for a submission under its P-Mode; `to` is UNDISCOVERED where a look-up has to say who that is.
 
     `conversation_id` is that of the message which `ref_to` names, if we know it; it is used when C1 gives none
     (conformance CP_TA18, CP_TA19).
@@ -65,7 +66,7 @@ def compose(
     Raises:
         SubmissionError: a value is missing, malformed or not C1's to set; the text says what to change.
     """
-    from_, to = _parties(pmode, reply=submission.ref_to is not None)
+    from_, to = parties(pmode, addressee(submission, pmode), reply=submission.ref_to is not None)
     service = agreed_service(pmode, submission) or pmode.service
     message_id = _message_id(submission.message_id, "message_id") or new_id()
     if submission.conversation_id is not None:
@@ -86,7 +87,20 @@ def compose(
     )
 
 
-def _parties(pmode: PMode, *, reply: bool) -> tuple[Party, Party]:
+def addressee(submission: Submission, pmode: PMode) -> PartyId:
+    """eb:To, as far as it is known without a look-up.
+
+    Raises:
+        SubmissionError: the P-Mode is for receiving only, or there is nobody to look for.
+    """
+    if pmode.network is not None:
+        named = pmode.partner or submission.to
+        if named is None and submission.receiver is None:
+            raise SubmissionError(
+                f"P-Mode {pmode.name} looks its partners up, and the submission names nobody to look for",
+                fix="Give the receiver, or submit a business document whose envelope names it.",
+            )
+        return named or UNDISCOVERED
     certificate = pmode.certificate or not pmode.security.encrypt
     if pmode.partner is None or pmode.url is None or not certificate:
         missing = "partner" if pmode.partner is None else "url" if pmode.url is None else "certificate"
@@ -94,7 +108,7 @@ def _parties(pmode: PMode, *, reply: bool) -> tuple[Party, Party]:
             f"P-Mode {pmode.name} is for receiving only: it has no {missing}",
             fix=f"Name another P-Mode, or give this one a {missing}.",
         )
-    return parties(pmode, pmode.partner, reply=reply)
+    return pmode.partner
 
 
 def _action(submission: Submission, pmode: PMode, service: Service) -> str:

@@ -1,7 +1,8 @@
 """A receipt or an error that a peer posts by itself, instead of answering with it: late, but not lost.
 
 Nothing is owed in return, and a signal is never answered with an error (as4-wire 5.2). What is not signed by the
-partner changes nothing: anybody could have posted it.
+partner changes nothing: anybody could have posted it. Of a partner that was looked up, it is the certificates that
+look-ups gave for this message that may sign.
 """
 
 import logging
@@ -9,6 +10,7 @@ import logging
 from ehmi_ap.agreements import Agreements
 from ehmi_ap.as4.conclude import conclude
 from ehmi_ap.flows.explain import quoted, told_once
+from ehmi_ap.flows.terms import found_judges
 from ehmi_ap.flows.world import World
 from ehmi_ap.lifecycle import Happening
 from ehmi_ap.model import Acknowledged, DeliveryEvent, Direction, EventKind, MessageId, Refused, Unsettled, Wire
@@ -27,12 +29,15 @@ async def note_signal(wire: Wire, message_id: MessageId, agreements: Agreements,
     if sent is None or pmode is None or not sent.references:
         log.info("signal about a message that we never sent", extra={"message_id": quoted(message_id)})
         return
+    trust = agreements.trust
+    if pmode.network is not None:
+        pmode, trust = found_judges(pmode, sent.message.to.id, sent.signers)
     outcome = conclude(
         wire,
         message_id=message_id,
         references=sent.references,
         pmode=pmode,
-        trust=agreements.trust,
+        trust=trust,
         now=world.now(),
     )
     match outcome:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ehmi_ap.agreements import Agreements
+from ehmi_ap.flows.directory import Directory
 from ehmi_ap.lifecycle import RetryPolicy
 from ehmi_ap.model import MessageId, PartyId
 from ehmi_ap.pmode import Profile
@@ -43,7 +44,8 @@ def _not_counted(what: str) -> None:
 class World:
     """The outside world of one access point.
 
-    `agreements` is asked anew for each message, so that a change is effective at once. `now` is aware, in UTC;
+    `agreements` is asked anew for each message, so that a change is effective at once. `directory` says where the
+    receivers are whose P-Mode names a network. `now` is aware, in UTC;
     `new_id` gives a MessageId of our domain; `chance` draws from [0, 1).
     """
 
@@ -53,6 +55,7 @@ class World:
     backends: Mapping[str, Backend]
     default_backend: str
     agreements: Callable[[], Agreements]
+    directory: Directory
     profiles: Mapping[str, Profile]
     us: PartyId
     domain: str

@@ -39,6 +39,10 @@ class _Try:
 _LATER = "Ask the partner whether its system is up; sending goes on by itself."
 _HANDSHAKE = "It may want a client certificate ([web.tls] in ehmi-ap.toml), or other TLS versions and suites."
 _CUT = "Ask the partner whether its system is up, and whether it wants a client certificate; sending goes on by itself."
+_REACH = (
+    "The receiver's network names this address. In a closed network set `[receivers] private_addresses = true`; in any "
+    "other show the receiver this line."
+)
 _SETTINGS = "Compare the TLS versions and suites of both sides."
 
 
@@ -92,7 +96,7 @@ def _tls(error: ssl.SSLError, host: str) -> Failure:
 def _connecting(tried: _Try, error: Exception) -> Failure:
     """A connector fails with a reset only once TCP stands: the peer did not like our TLS, and did not say why."""
     if refused := _find(error, AddressRefused):
-        return Failure(WebFailure.ADDRESS, f"{tried.host}: {refused}", "Correct the URL.")
+        return Failure(WebFailure.ADDRESS, f"{tried.host}: {refused}", _REACH)
     if _find(error, ConnectionResetError):
         return Failure(WebFailure.TLS, f"{tried.host} broke off the TLS handshake", _HANDSHAKE)
     if _find(error, ConnectionRefusedError):

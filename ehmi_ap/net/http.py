@@ -6,6 +6,7 @@ followed, encodings are not offered, an answer is bounded, and nothing is sent a
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from importlib.metadata import version
 from ssl import SSLContext
 from types import TracebackType
@@ -15,8 +16,10 @@ import aiohttp
 from ehmi_ap.body import CHUNK, Body, MemoryBody, read_all
 from ehmi_ap.errors import ApError, TransportError
 from ehmi_ap.model import Wire
+from ehmi_ap.net.addresses import socket_for
 from ehmi_ap.net.answers import UnusableAnswer, body_of, retry_after
 from ehmi_ap.net.failures import explain
+from ehmi_ap.ports import Reach
 
 ANSWER_LIMIT = 1024 * 1024
 """Bytes of an answer, before and after its Content-Encoding is undone: a receipt for 100 parts has some 60 KB."""
@@ -48,12 +51,7 @@ class PeerWeb:
         self._context = context
         self._connect_timeout = connect_timeout
         self._allow_http = allow_http
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            headers={"Accept-Encoding": "identity", "User-Agent": f"ehmi-ap/{version('ehmi-ap')}"},
-        )
+        self._sessions: dict[Reach, aiohttp.ClientSession] = {}
 
     async def __aenter__(self) -> "PeerWeb":
         return self
@@ -65,10 +63,26 @@ class PeerWeb:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._session.close()
+        for session in self._sessions.values():
+            await session.close()
 
-    async def post(self, url: str, wire: Wire, *, timeout: float, tls_trust: str | None) -> Wire:
+    def _session(self, reach: Reach) -> aiohttp.ClientSession:
+        if reach not in self._sessions:
+            guard = None if reach is Reach.ANY else partial(socket_for, private=reach is Reach.CLOSED)
+            self._sessions[reach] = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE, socket_factory=guard),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                headers={"Accept-Encoding": "identity", "User-Agent": f"ehmi-ap/{version('ehmi-ap')}"},
+            )
+        return self._sessions[reach]
+
+    async def post(
+        self, url: str, wire: Wire, *, timeout: float, tls_trust: str | None, reach: Reach = Reach.ANY
+    ) -> Wire:
         """POST `wire` and read the answer, whatever its status; all of it within `timeout` seconds.
+
+        A connection that was made for one `reach` is never used for another.
 
         Raises:
             TransportError: no whole answer came; the text says why and what to do.
@@ -80,7 +94,7 @@ class PeerWeb:
             )
         outgoing = _Outgoing(wire.body)
         try:
-            async with self._session.post(
+            async with self._session(reach).post(
                 url,
                 data=outgoing.data(),
                 headers={"Content-Type": wire.content_type, "Content-Length": str(wire.body.size)},

@@ -38,10 +38,18 @@ class PartyName:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PartyInRole:
-    """An access point (C2 or C3) in its role: eb:From or eb:To."""
+class Partner:
+    """The other access point; `id` is null in an outbound message whose receiver was not looked up yet."""
 
-    id: str
+    id: str | None
+    type: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartyInRole:
+    """An access point (C2 or C3) in its role: eb:From or eb:To; `id` is null as it is in Partner."""
+
+    id: str | None
     type: str | None
     role: str
 
@@ -82,7 +90,7 @@ class Message:
 
     direction: Direction
     state: State
-    party: PartyName
+    party: Partner
     test: bool
     payloads_kept: bool
     has_receipt: bool
@@ -226,7 +234,7 @@ def message_document(stored: Stored) -> Message:
         payloads=tuple(map(_payload_info, message.payloads)),
         direction=stored.direction,
         state=stored.state,
-        party=PartyName(id=partner.value, type=partner.type),
+        party=Partner(id=partner.value or None, type=partner.type),
         test=is_test(message.service),
         payloads_kept=stored.payloads_kept,
         has_receipt=stored.has_receipt,
@@ -242,7 +250,7 @@ def message_document(stored: Stored) -> Message:
 
 
 def _in_role(party: Party) -> PartyInRole:
-    return PartyInRole(id=party.id.value, type=party.id.type, role=party.role)
+    return PartyInRole(id=party.id.value or None, type=party.id.type, role=party.role)
 
 
 def _payload_info(payload: Payload) -> PayloadInfo:

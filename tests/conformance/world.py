@@ -37,7 +37,7 @@ from ehmi_ap.model import (
     Wire,
 )
 from ehmi_ap.net.http import PeerWeb
-from ehmi_ap.ports import Query, Stored
+from ehmi_ap.ports import Query, Reach, Stored
 from ehmi_ap.server import listening
 from ehmi_ap.tables import to_toml
 from tests import craft
@@ -110,7 +110,9 @@ class Link:
         self.exchanges.clear()
         self._weather.clear()
 
-    async def post(self, url: str, wire: Wire, *, timeout: float, tls_trust: str | None) -> Wire:
+    async def post(
+        self, url: str, wire: Wire, *, timeout: float, tls_trust: str | None, reach: Reach = Reach.ANY
+    ) -> Wire:
         sent = replace(wire, body=MemoryBody(read_all(wire.body)))
         exchange = Exchange(_captured(sent))
         self.exchanges.append(exchange)

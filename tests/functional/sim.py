@@ -10,19 +10,24 @@ ports, as a crash would; `Site.restart()` drops everything that was in memory an
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pki
+from registry import Registry
 
 from ehmi_ap.agreements import Agreements
 from ehmi_ap.body import MemoryBody, read_all
 from ehmi_ap.crypto.keys import Keys, Trust, load_certificates, load_key_pairs
+from ehmi_ap.discovery.found import Result
+from ehmi_ap.discovery.network import Network, Publishers, Receivers
 from ehmi_ap.errors import BackendError, TransportError
 from ehmi_ap.flows.deliver import deliver
+from ehmi_ap.flows.directory import Directory
 from ehmi_ap.flows.receive import receive
 from ehmi_ap.flows.report import report
 from ehmi_ap.flows.send import send
@@ -31,7 +36,7 @@ from ehmi_ap.flows.world import World
 from ehmi_ap.lifecycle import RetryPolicy
 from ehmi_ap.model import DeliveryEvent, Direction, MessageId, PartyId, Payload, Service, Submission, UserMessage, Wire
 from ehmi_ap.pmode import PMode, Profile
-from ehmi_ap.ports import Blobs, Store
+from ehmi_ap.ports import Blobs, Reach, Store
 from ehmi_ap.store.blobs import FileBlobs
 from ehmi_ap.store.memory import MemoryBlobs, MemoryStore
 from ehmi_ap.store.sqlite import SqliteStore
@@ -201,7 +206,9 @@ class Net:
     def __init__(self) -> None:
         self.clock = Clock()
         self.sites: dict[str, Site] = {}
+        self.registry = Registry()
         self.posts: list[Wire] = []
+        self.reaches: list[Reach] = []
         self.timeouts: list[float] = []
         self.answers: list[Wire] = []
         self._weather: deque[Weather] = deque()
@@ -210,7 +217,10 @@ class Net:
         """What the next POSTs meet, one each."""
         self._weather.extend(weather)
 
-    async def post(self, url: str, wire: Wire, *, timeout: float, tls_trust: str | None) -> Wire:
+    async def post(
+        self, url: str, wire: Wire, *, timeout: float, tls_trust: str | None, reach: Reach = Reach.ANY
+    ) -> Wire:
+        self.reaches.append(reach)
         as_sent = replace(wire, body=MemoryBody(b"".join(wire.body.chunks())))
         self.posts.append(as_sent)
         self.timeouts.append(timeout)
@@ -236,6 +246,7 @@ class Site:
         self.certificates: dict[str, bytes] = {}
         self.pmodes: list[PMode] = []
         self.profiles: dict[str, Profile] = {"edelivery": Profile(name="edelivery")}
+        self.networks: dict[str, Network] = {}
         self.store: Store = MemoryStore()
         self.blobs: Blobs = MemoryBlobs()
         self._ids = 0
@@ -261,21 +272,49 @@ class Site:
     def knows(self, other: "Site", **changes: object) -> PMode:
         """Add or replace the P-Mode with `other`."""
         self.certificates[other.name] = other.identity.pem
+        return self._agree(
+            {
+                "name": other.name,
+                "partner": party(other.name),
+                "url": other.url,
+                "certificate": other.name,
+                "trust": (other.name,),
+                **changes,
+            }
+        )
+
+    def looks_up(self, anchor: pki.Identity, *, private: bool = False, **changes: object) -> PMode:
+        """Add or replace the template for partners that are looked up; whoever stands below `anchor` may send to us."""
+        self.certificates["ca"] = anchor.pem
+        receivers = Receivers(trust=("ca",), private_addresses=private)
+        self.networks["net"] = Network(name="net", publishers=Publishers(trust=("ca",)), receivers=receivers)
+        return self._agree(
+            {
+                "name": "dynamic",
+                "partner": None,
+                "network": "net",
+                "four_corner": True,
+                "trust": ("ca",),
+                "party_binding": "subject-cn",
+                **changes,
+            }
+        )
+
+    def _agree(self, terms: dict[str, object]) -> PMode:
         values: dict[str, object] = {
-            "name": other.name,
             "us": party(self.name),
-            "partner": party(other.name),
             "service": SERVICE,
             "actions": (ACTION,),
-            "url": other.url,
-            "certificate": other.name,
-            "trust": (other.name,),
             "retry": RetryPolicy(first_wait=30.0, jitter=0.0, window=86400.0),
-            **changes,
+            **terms,
         }
         pmode = PMode(**values)  # type: ignore[arg-type]
         self.pmodes = [item for item in self.pmodes if item.name != pmode.name] + [pmode]
         return pmode
+
+    def renew(self, identity: pki.Identity) -> None:
+        """A new key and certificate; what is encrypted for the old one cannot be read any more."""
+        self.identity, self.keys = identity, _keys(identity)
 
     async def submit(self, data: bytes = b"<result/>", backend: str = "inbox", **changes: object) -> MessageId:
         values: dict[str, object] = {
@@ -322,6 +361,14 @@ class Site:
             raise Crash(self.name)
 
     def _world(self) -> World:
+        self.counted: Counter[str] = Counter()
+        self.directory = Directory(
+            self._look,
+            agreements=self._agreements,
+            now=self.net.clock.now,
+            clock=lambda: self.net.clock.at.timestamp(),
+            count=lambda what: self.counted.update([what]),
+        )
         return World(
             store=Fused(self.store, f"{self.name}.store", self.fuse),  # type: ignore[arg-type]
             blobs=self.blobs,
@@ -329,6 +376,7 @@ class Site:
             backends={"inbox": Fused(self.inbox, "inbox", self.fuse)},  # type: ignore[dict-item]
             default_backend="inbox",
             agreements=self._agreements,
+            directory=self.directory,
             profiles=self.profiles,
             us=party(self.name),
             domain=f"{self.name}.example",
@@ -337,9 +385,15 @@ class Site:
             chance=lambda: 0.0,
         )
 
+    async def _look(self, *what: Any, **how: Any) -> Result:
+        self.fuse.tick("before look-up")
+        result = await self.net.registry(*what, **how)
+        self.fuse.tick("after look-up")
+        return result
+
     def _agreements(self) -> Agreements:
         named = {name: load_certificates(pem) for name, pem in self.certificates.items()}
-        return Agreements(pmodes=tuple(self.pmodes), keys=self.keys, trust=Trust(named))
+        return Agreements(pmodes=tuple(self.pmodes), keys=self.keys, trust=Trust(named), networks=self.networks)
 
     def _new_id(self) -> MessageId:
         self._ids += 1

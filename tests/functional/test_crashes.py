@@ -4,11 +4,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pki
 import pytest
-from sim import Crash, Fuse, Net, Site
+from sim import ACTION, SERVICE, Crash, Fuse, Net, Site
 
+from ehmi_ap.discovery.found import Identifier, Wanted
 from ehmi_ap.lifecycle import State
-from ehmi_ap.model import Direction, MessageId
+from ehmi_ap.model import Direction, MessageId, Participant
 from ehmi_ap.ports import Query
 
 ENOUGH = 60
@@ -86,6 +88,69 @@ async def check(c2: Site, c3: Site, *, where: str) -> None:
         assert recorded.count(("msg-received", False, None)) == 1, where
         assert recorded.count(("msg-sent", False, None)) == 1, where
         assert set(recorded) <= set(site.inbox.told(message_id)), where
+
+
+@pytest.mark.parametrize("rolls", [False, True])
+async def test_a_crash_at_each_step_of_a_look_up_loses_nothing(test_pki: Any, tmp_path: Path, rolls: bool) -> None:
+    """From C1's submission to the receipt: cold, and while the access point that was found changes its certificate."""
+    seen: list[str] = []
+    ours, theirs, renewed = (
+        pki.make_leaf(test_pki.issuing, name, key=key) for name, key in (("c2", "a"), ("c3", "b"), ("c3", "c"))
+    )
+    for at in range(1, ENOUGH):
+        net = Net()
+        fuse = Fuse()
+        c2 = Site(net, "c2", ours, folder=tmp_path / f"{at}c2", fuse=fuse)
+        c3 = Site(net, "c3", theirs, folder=tmp_path / f"{at}c3")
+        for site in (c2, c3):
+            site.looks_up(test_pki.issuing)
+            await site.open()
+        net.registry.publish("0088:4", c3.identity, c3.url)
+        if rolls:
+            await c2.directory.find("net", wanted_of_c4())
+            c3.renew(renewed)
+            net.registry.publish("0088:4", c3.identity, c3.url)
+        before, fuse.at = fuse.steps, fuse.steps + at
+        with suppress(Crash):
+            await looked_up(c2)
+            await c2.send_due()
+            await c2.send_due()
+            await c3.deliver_due()
+            await c2.report()
+        blown = fuse.steps >= before + at
+        seen += fuse.names[before + at - 1 : before + at]
+        await c2.restart()
+        await looked_up(c2)
+        for _ in range(4):
+            await c2.send_due()
+            await c3.deliver_due()
+            net.clock.advance(3600)
+        await c2.report()
+        await c3.report()
+        await check(c2, c3, where=f"crash at {fuse.names[before + at - 1] if blown else 'no step'}")
+        for site in (c2, c3):
+            await site.close()
+        if not blown:
+            break
+    else:
+        pytest.fail("ENOUGH is not enough")
+    assert len(seen) >= (20 if rolls else 14), seen
+    assert "after look-up" in seen
+
+
+async def looked_up(c2: Site) -> MessageId:
+    """C1's submission, repeated if it got no answer."""
+    corners = {"sender": Participant("0088:1"), "receiver": Participant("0088:4")}
+    return await c2.submit(message_id="1@c1.example", **corners)
+
+
+def wanted_of_c4() -> Wanted:
+    """What c2 looks up for it."""
+    return Wanted(
+        participant=Participant("0088:4", "iso6523-actorid-upis"),
+        document=Identifier(ACTION, "busdox-docid-qns"),
+        process=Identifier(SERVICE.value, "cenbii-procid-ubl"),
+    )
 
 
 async def test_the_signed_form_is_kept_before_the_first_byte_leaves(test_pki: Any, tmp_path: Path) -> None:

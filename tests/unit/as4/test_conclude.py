@@ -237,7 +237,13 @@ def test_a_receipt_changed_after_it_was_signed(packed: Packed, reply: Wire) -> N
     data = read_all(reply.body)
     changed = data.replace(b"receipt-1@", b"receipt-2@")
     assert changed != data
-    _unsettled(concluded(replace(reply, body=MemoryBody(changed)), packed), "EBMS:0302")
+    _unsettled(concluded(replace(reply, body=MemoryBody(changed)), packed), "EBMS:0101")
+
+
+def test_a_receipt_whose_signature_is_not_of_its_certificate(packed: Packed, reply: Wire) -> None:
+    """DS_TA03: 0101 where it does not verify, 0302 where it is another's."""
+    data = re.sub(rb"(<ds:SignatureValue>)(.)", lambda m: m[1] + (b"A" if m[2] != b"A" else b"B"), read_all(reply.body))
+    _unsettled(concluded(replace(reply, body=MemoryBody(data)), packed), "EBMS:0101")
 
 
 def test_a_receipt_proves_nothing_where_nothing_is_known_of_what_was_signed(reply: Wire, packed: Packed) -> None:

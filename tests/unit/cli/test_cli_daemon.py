@@ -11,6 +11,7 @@ import pytest
 
 from ehmi_ap import cli
 from ehmi_ap.cli.send import watched
+from ehmi_ap.client import Client
 from ehmi_ap.demo.network import Network
 from ehmi_ap.tables import to_toml
 
@@ -49,6 +50,28 @@ def test_send_an_sbd_and_wait_for_its_receipt(
     assert code == 0
     assert out.splitlines()[0].split() == ["WHEN", "DIRECTION", "STATE", "PARTY", "MESSAGE", "ID"]
     assert message_id in out
+
+
+@pytest.mark.usefixtures("at_c2")
+def test_a_receiver_that_was_not_looked_up_yet(
+    document: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """REST has null for its PartyId until then."""
+    (tmp_path / "sbd.xml").write_bytes(document)
+    _, out, _ = run(capsys, "send", "sbd.xml", "--wait")
+    message_id = out.split()[0]
+    as_it_is = Client.message
+
+    def undiscovered(client: Client, *args: Any, **which: Any) -> dict[str, Any]:
+        found = as_it_is(client, *args, **which)
+        return {**found, "to": {**found["to"], "id": None}, "party": {"id": None, "type": None}}
+
+    monkeypatch.setattr(Client, "message", undiscovered)
+    monkeypatch.setattr(Client, "messages", lambda client, **query: [client.message(message_id)])
+    _, out, _ = run(capsys, "show", message_id)
+    assert "to           (not looked up yet)" in out
+    _, out, _ = run(capsys, "list")
+    assert out.splitlines()[1].split()[-2:] == ["-", message_id]
 
 
 @pytest.mark.usefixtures("at_c2")

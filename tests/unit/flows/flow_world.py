@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pki
+from registry import Registry
 
 from ehmi_ap.agreements import Agreements
 from ehmi_ap.body import MemoryBody
 from ehmi_ap.crypto.certs import Certificate
 from ehmi_ap.crypto.keys import KeyPair, Keys, Trust
+from ehmi_ap.flows.directory import Directory, Look
 from ehmi_ap.flows.world import World
 from ehmi_ap.lifecycle import State
 from ehmi_ap.model import (
@@ -26,6 +28,7 @@ from ehmi_ap.model import (
     Wire,
 )
 from ehmi_ap.pmode import PMode
+from ehmi_ap.ports import Reach
 from ehmi_ap.store.memory import MemoryBlobs, MemoryStore
 
 _OURS = pki.make_leaf(pki.make_ca(), "us")
@@ -45,23 +48,36 @@ PMODE = PMode(
 
 
 class NoWeb:
-    async def post(self, url: str, wire: Wire, *, timeout: float, tls_trust: str | None) -> Wire:
+    async def post(
+        self, url: str, wire: Wire, *, timeout: float, tls_trust: str | None, reach: Reach = Reach.ANY
+    ) -> Wire:
         raise AssertionError("nothing is posted here")
+
+
+def directory(agreements: Callable[[], Agreements], now: Callable[[], datetime], look: Look | None = None) -> Directory:
+    """Without a registry, nobody is registered."""
+    return Directory(look or Registry(), agreements=agreements, now=now, clock=lambda: 0.0, count=lambda what: None)
 
 
 def world(new_id: Callable[[], MessageId], now: datetime | None = None, **changes: Any) -> World:
     """`now` stands still where it is given; otherwise it is the real time, for what waits."""
+    agreed = Agreements(pmodes=(PMODE,), keys=KEYS, trust=Trust({}))
+
+    def clock() -> datetime:
+        return now or datetime.now(UTC)
+
     base = World(
         store=MemoryStore(),
         blobs=MemoryBlobs(),
         web=NoWeb(),
         backends={},
         default_backend="rest",
-        agreements=lambda: Agreements(pmodes=(PMODE,), keys=KEYS, trust=Trust({})),
+        agreements=lambda: agreed,
+        directory=directory(lambda: agreed, clock),
         profiles={},
         us=US,
         domain="us.example",
-        now=lambda: now or datetime.now(UTC),
+        now=clock,
         new_id=new_id,
         chance=lambda: 0.0,
     )

@@ -6,14 +6,21 @@ from datetime import datetime, timedelta
 import pytest
 
 from ehmi_ap.body import MemoryBody
+from ehmi_ap.errors import Misconfigured, NotRegistered, Unavailable
+from ehmi_ap.flows.past import past_of
 from ehmi_ap.flows.verdict import (
     INVALID_RECEIPT,
     MISSING_RECEIPT,
     NOT_REACHED,
     OWN_FAILURE,
+    UNVERIFIED_RECEIPT,
     WITHOUT_EVIDENCE,
+    SecondLook,
     Verdict,
+    is_at_fault,
     judge,
+    may_look_again,
+    was_tried,
 )
 from ehmi_ap.lifecycle import Happening, RetryPolicy
 from ehmi_ap.model import (
@@ -98,6 +105,12 @@ def lost(code: str) -> Unsettled:
         (None, lost(OWN_FAILURE), 2, Happening.MISSED, MISSING_RECEIPT),
         (None, lost(NOT_REACHED), 3, Happening.GIVEN_UP, MISSING_RECEIPT),
         ("EBMS:9999", lost(NOT_REACHED), 3, Happening.GIVEN_UP, NOT_REACHED),
+        # a look-up that is not possible: no byte left us
+        (None, lost(Unavailable.code), 1, Happening.MISSED, Unavailable.code),
+        (OWN_FAILURE, lost(Unavailable.code), 3, Happening.GIVEN_UP, Unavailable.code),
+        (Unavailable.code, lost(OWN_FAILURE), 3, Happening.GIVEN_UP, OWN_FAILURE),
+        (MISSING_RECEIPT, lost(Misconfigured.code), 3, Happening.GIVEN_UP, MISSING_RECEIPT),
+        (MISSING_RECEIPT, lost(UNVERIFIED_RECEIPT), 3, Happening.GIVEN_UP, UNVERIFIED_RECEIPT),
     ],
 )
 def test_the_code_is_that_of_the_attempt_that_came_furthest(
@@ -179,3 +192,74 @@ def test_a_security_error_is_never_explained_as_one_cause(now: datetime) -> None
     verdict = judge(job(now), Refused(errors=(REFUSED,)), RETRY, now=now, chance=0.0)
     for word in ("FailedDecryption", "no key", "signing certificate", "encrypt", "algorithms"):
         assert word in verdict.detail
+
+
+@pytest.mark.parametrize("code", [OWN_FAILURE, Unavailable.code, NotRegistered.code])
+def test_what_never_left_was_not_tried(now: datetime, code: str) -> None:
+    assert not was_tried(job(now, attempts=3, lost=code))
+    assert was_tried(job(now, attempts=3, lost=MISSING_RECEIPT))
+
+
+def test_what_a_look_up_says_for_good_is_told_as_it_is(now: datetime) -> None:
+    outcome = Unsettled(code=NotRegistered.code, reason="it is not registered. Ask it.", retryable=False)
+    verdict = judge(job(now), outcome, RETRY, now=now, chance=0.0)
+    assert (verdict.happening, verdict.detail) == (Happening.GIVEN_UP, "it is not registered. Ask it.")
+
+
+# -- a second look (decision 4)
+
+
+@pytest.mark.parametrize("code", ["EBMS:0101", "EBMS:0102", "EBMS:0103", "EBMS:0004", "EBMS:0009"])
+def test_these_refusals_may_be_a_roll_over(code: str) -> None:
+    assert may_look_again(Refused(errors=(replace(REFUSED, code=code),)))
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Refused(errors=(replace(REFUSED, code="EBMS:0003"),)),
+        Refused(errors=(DUPLICATE,)),
+        lost(NOT_REACHED),
+        lost(UNVERIFIED_RECEIPT),
+    ],
+)
+def test_others_are_not(outcome: Outcome) -> None:
+    assert not may_look_again(outcome)
+
+
+def test_what_was_found_elsewhere_is_sent_to_at_once(now: datetime) -> None:
+    """Whatever the P-Mode's retry allows; the event that discovers has the refusal's code, and is the memory of it."""
+    again = SecondLook("https://new.example", elsewhere=True)
+    spent = replace(RETRY, attempts=1)
+    verdict = judge(job(now), Refused(errors=(WARNING, REFUSED)), spent, now=now, chance=0.0, again=again)
+    assert (verdict.happening, verdict.due, verdict.code) == (Happening.MISSED, now, "EBMS:0102")
+    assert events(verdict)[-1] == ("discovered", False, "EBMS:0102")
+    assert verdict.events[-1].detail == "https://new.example"
+    assert past_of(verdict.events).looked_again
+
+
+def test_a_second_look_that_finds_the_same_is_told(now: datetime) -> None:
+    again = SecondLook("certificate and URL are the same")
+    verdict = judge(job(now), Refused(errors=(REFUSED,)), RETRY, now=now, chance=0.0, again=again)
+    assert verdict.happening is Happening.GIVEN_UP
+    assert verdict.detail.endswith("It was looked up anew: certificate and URL are the same.")
+
+
+def test_a_duplicate_error_after_an_unknown_attempt_is_no_refusal(now: datetime) -> None:
+    again = SecondLook("https://new.example", elsewhere=True)
+    verdict = judge(job(now, attempts=2), Refused(errors=(DUPLICATE,)), RETRY, now=now, chance=0.0, again=again)
+    assert verdict.happening is Happening.SETTLED
+
+
+@pytest.mark.parametrize(
+    ("outcome", "fault"),
+    [
+        (lost(NOT_REACHED), True),
+        (lost(Unavailable.code), True),
+        (Unsettled(code=NotRegistered.code, reason="no", retryable=False), False),
+        (Refused(errors=(REFUSED,)), False),
+    ],
+)
+def test_who_waits_in_the_same_lane(outcome: Outcome, fault: bool) -> None:
+    """One receiver that nobody knows says nothing of the others."""
+    assert is_at_fault(outcome) is fault

@@ -17,6 +17,7 @@ from ehmi_ap.errors import StoreError, TransportError
 from ehmi_ap.model import Wire
 from ehmi_ap.net.http import ANSWER_LIMIT, PeerWeb
 from ehmi_ap.net.tls import client_context, server_context
+from ehmi_ap.ports import Reach
 from tests.servers import TlsFiles, alerting_peer, peer, raw_peer
 
 XML = "application/soap+xml; charset=UTF-8"
@@ -258,6 +259,20 @@ async def test_plain_http_has_to_be_allowed() -> None:
     async with PeerWeb(no_tls) as peer_web:
         error = await failure(peer_web, "http://127.0.0.1:1/as4")
     assert "no https URL" in error.what
+
+
+async def test_a_published_url_leads_only_where_it_may(http: PeerWeb) -> None:
+    """The loopback is of a closed network at most (SSRF); a connection that was allowed is not used by who may not."""
+
+    async def answerer(request: web.BaseRequest) -> web.Response:
+        return web.Response(body=b"<ok/>")
+
+    async with peer(answerer) as url:
+        for reach in (Reach.ANY, Reach.CLOSED):
+            assert (await http.post(url, wire(), timeout=10, tls_trust=None, reach=reach)).status == 200
+        with pytest.raises(TransportError, match="is not an address that may be asked") as refused:
+            await http.post(url, wire(), timeout=10, tls_trust=None, reach=Reach.GLOBAL)
+        assert "private_addresses" in refused.value.fix
 
 
 async def test_our_own_failure_to_read_the_body_is_not_the_networks(http: PeerWeb) -> None:

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from ehmi_ap.backends.metadata import message_json
-from ehmi_ap.model import Direction, MessageId
+from ehmi_ap.model import Direction, EventKind, MessageId
 from ehmi_ap.ports import Query
 from ehmi_ap.server.internal import ROUTES
 from tests.unit.server.rest import ADMIN, C4, DESCRIPTION, OTHER, PUSHED, Rest, at, exchange
@@ -45,6 +45,28 @@ async def sent(c1: Rest, *payloads: bytes, **metadata: object) -> str:
     message_id: str = said.json["message_id"]
     await c1.settled(message_id)
     return message_id
+
+
+async def test_a_receiver_that_was_not_looked_up_yet_has_no_id(c1: Rest) -> None:
+    """C1 is answered before anybody is asked; `to` and `party` are null until somebody is found."""
+    (c1.ap.config.home / "networks").mkdir()
+    network = 'smp = "https://127.0.0.1:1"\n[publishers]\ntrust = ["pair-ca"]\nprivate_addresses = true\n'
+    (c1.ap.config.home / "networks" / "net.toml").write_text(network + '[receivers]\ntrust = ["pair-ca"]\n')
+    template = {"network": "net", "service": "urn:dynamic", "actions": ["urn:document"]}
+    put = await c1.ask("PUT", "/pmodes/dynamic", token=ADMIN, json=template)
+    assert put.status == 204, put.body
+    said = await c1.submit(XML, pmode="dynamic", service="urn:dynamic", action="urn:document", receiver="0088:4")
+    message_id = said.json["message_id"]
+    async for event in c1.ap.events(message_id=message_id):
+        if event.kind is EventKind.ATTEMPT:
+            break
+    shown = (await c1.ask("GET", at(message_id))).json
+    assert (shown["to"]["id"], shown["to"]["type"], shown["party"]) == (None, None, {"id": None, "type": None})
+    assert (shown["state"], shown["last_code"]) == ("accepted", "discovery.unavailable")
+    assert "127.0.0.1:1" in shown["last_detail"]
+    [listed] = (await c1.ask("GET", "/messages?state=accepted")).json["messages"]
+    assert listed["message_id"] == message_id
+    assert (await c1.ask("DELETE", "/pmodes/dynamic", token=ADMIN)).status == 204
 
 
 async def test_a_message_from_c1_to_c4_and_every_way_to_look_at_it(c1: Rest, c4: Rest):
