@@ -45,7 +45,7 @@ def past_of(events: Iterable[DeliveryEvent]) -> Past:
 def described(found: Found, to: PartyId) -> str:
     """What was found, as one line of the timeline."""
     published = f"published by {found.smp}" if found.smp else "from the offline folder"
-    return quoted(
-        f"{found.endpoint.url} of {to}, certificate SHA-256 {found.endpoint.encryption.sha256}; "
-        f"metadata signed by {found.signer}, {published}"
-    )
+    where = quoted(f"{found.endpoint.url} of {to}")
+    by = quoted(f"metadata signed by {found.signer}, {published}")
+    # Not quoted, which takes ten digits in a row for a CPR number.
+    return f"{where}, certificate SHA-256 {found.endpoint.encryption.sha256}; {by}"

@@ -66,10 +66,19 @@ def test_when_what_is_remembered_is_not_used(code: str | None, anew: bool) -> No
     assert Past(last_code=code).asks_anew is anew
 
 
+def test_a_certificate_is_named_whole(test_pki: Any) -> None:
+    """Ten digits in a row are no CPR number there."""
+    result = found(test_pki.receiver)
+    certificate = replace(result.endpoint.encryption, sha256="0a" + "1234567890" + "f" * 52)
+    named = replace(result, endpoint=replace(result.endpoint, encryption=certificate))
+    assert certificate.sha256 in described(named, PartyId("ap"))
+
+
 def test_what_was_found_in_one_line(test_pki: Any) -> None:
     result = found(test_pki.receiver, signer="CN=SMP", smp="https://smp.example/" + "x" * 600)
     line = described(result, PartyId("ap", "urn:type"))
     assert line.startswith("https://ap.example/as4 of urn:type:ap, certificate SHA-256 ")
     assert "signed by CN=SMP, published by https://smp.example/xxx" in line
-    assert len(line) <= 500
+    assert len(line) < 1200
+    assert result.endpoint.encryption.sha256 in line
     assert described(found(test_pki.receiver, smp=""), PartyId("ap")).endswith("from the offline folder")
