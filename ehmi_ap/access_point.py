@@ -321,12 +321,12 @@ class AccessPoint:
         anchors = self.agreements.trust.anchors([name]) if name is not None else ()
         wanted = tuple(anchor.der for anchor in anchors)
         if wanted not in self._contexts:
-            self._contexts[wanted] = _calling(self.config.web.tls, wanted, shown=True)
+            self._contexts[wanted] = calling(self.config.web.tls, wanted, shown=True)
         return self._contexts[wanted]
 
     def _smp_context(self, anchors: tuple[bytes, ...], shown: bool) -> ssl.SSLContext:
         """TLS to an SMP, with a certificate of its own: keys for AS4, peers and SMPs are apart."""
-        return _calling(self.config.discovery.tls, anchors, shown=shown)
+        return calling(self.config.discovery.tls, anchors, shown=shown)
 
     def _then_ring(self, work: Callable[[Job, World], Awaitable[bool]]) -> Callable[[Job, World], Awaitable[bool]]:
         """Work, after which there are new events."""
@@ -411,7 +411,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _calling(tls: Tls, anchors: Sequence[bytes], *, shown: bool) -> ssl.SSLContext:
+def calling(tls: Tls, anchors: Sequence[bytes], *, shown: bool) -> ssl.SSLContext:
     """How we call others; `shown`: with our certificate, for those who ask for one."""
     return client_context(
         anchors=anchors,

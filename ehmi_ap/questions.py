@@ -5,6 +5,7 @@ could not be put, or that got no usable answer, is an answer too: the look-up de
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
@@ -89,13 +90,19 @@ class WebFailure(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebAnswer:
-    """What the server said, whatever its status; or `failure` says why there is none."""
+    """What the server said, whatever its status; or `failure` says why there is none.
+
+    `date` is the server's clock (aware); `certificate` (DER) and `protocol` are those of its TLS, where there is TLS.
+    """
 
     status: int = 0
     content_type: str = ""
     body: bytes = b""
     last_modified: str | None = None
     retry_after: float | None = None  # seconds
+    date: datetime | None = None
+    certificate: bytes | None = None
+    protocol: str = ""
     failure: WebFailure | None = None
     detail: str = ""  # for the operator
 

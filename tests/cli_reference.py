@@ -31,9 +31,9 @@ show, in the configuration; or, on another machine, in `$EHMI_AP_URL` and `$EHMI
 """
 
 MEANINGS = {
-    Exit.OK: "done; `inspect`: valid; `smp`: usable; `lookup`: found; `demo`: C4 holds the byte-identical document and the receipt was verified",
+    Exit.OK: "done; `inspect`: valid; `smp`: usable; `lookup`: found; `doctor`: no link is broken; `demo`: C4 holds the byte-identical document and the receipt was verified",
     Exit.FAILED: "it did not work, and stderr says why, whose fault it is and what to do; `inspect`: invalid; "
-    "`smp`: unusable; `lookup`: not found",
+    "`smp`: unusable; `lookup`: not found; `doctor`: a link is broken",
     Exit.UNDECIDED: "`inspect`: undecided, because a key, a certificate or a part is missing",
     Exit.UNREADABLE: "`inspect`, `smp`: unreadable",
     Exit.USAGE: "wrong usage, in every command: an unknown argument, a file that is not there",
@@ -85,17 +85,18 @@ It is judged as a look-up judges it in a network that wants eDelivery AS4 or Pep
 endpoint's certificate has to be valid and fit, but the chain above it is not looked at. Where the signature is wrong or
 missing, endpoints are shown and none is chosen.
 
-## The JSON of lookup
+## The JSON of lookup and doctor
 
 | key | value |
 |---|---|
 | `outcome` | `found`, `not-registered`, `not-supported`, `unavailable`, `untrusted` or `misconfigured` \
 ([what they mean](networks.md#what-a-look-up-comes-to)) |
 | `steps` | in their order: `what` was done, the `evidence`, `ok`, and `warning` for what did not stop it and should be \
-looked at; the one that is not `ok` is the last |
+looked at. The one of a look-up that is not `ok` is its last; `doctor` goes on, and notes what it could not check |
 | `endpoint` | `url`, `transport_profile`, `certificate_sha256` (hex, of the certificate to encrypt for), `expires` (the \
 end of the endpoint or of that certificate, whichever comes first); null when none was found |
-| `problem` | `reason` (a word of the table of reasons), `what`, `fix`; null when it was found |
+| `problem` | `reason` (a word of the table of reasons), `what`, `fix`; null when there is none. Of `doctor`, the first \
+link that is broken, but for a wrong clock of ours, which may be the reason for all others |
 
 The identifiers are taken whole: they may contain `::`. A scheme before one is recognised by its form, words joined by
 dashes (`busdox-docid-qns::...`); after `--document-scheme` or `--process-scheme`, nothing is. Without `--config` and

@@ -55,6 +55,11 @@ WANTED = Wanted(
 )
 
 
+def lists_of(identity: Identity) -> list[Any]:
+    """The extension that says where the CRL is, as in this certificate."""
+    return [(each.value, each.critical) for each in identity.cert.extensions if each.oid == CDP]
+
+
 @dataclass
 class Net:
     """The parts, and what a look-up in them comes to. `instead` answers for the SMP when it is set."""
@@ -95,7 +100,7 @@ class Net:
     @property
     def signer_lists(self) -> list[Any]:
         """The extension of a signer's certificate that says where its CRL is."""
-        return [(each.value, each.critical) for each in self.signer.cert.extensions if each.oid == CDP]
+        return lists_of(self.signer)
 
     def change(self, part: str, **changes: Any) -> None:
         self.network = replace(self.network, **{part: replace(getattr(self.network, part), **changes)})

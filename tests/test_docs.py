@@ -1,6 +1,7 @@
 """Documents are tested: the tutorial and how-tos are executed, shown output is real, the reference is what the parsers say."""
 
 import ast
+import asyncio
 import os
 import re
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 import ehmi_ap
 from tests import cli_reference, pki, sml_stub
 from tests.pair import free_ports
+from tests.whole_way import whole_way
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), ROOT / "certs" / "README.md"])
@@ -117,6 +119,18 @@ def test_the_page_for_operators_of_an_smp_works_as_it_is_written(tmp_path: Path)
         assert_works(text.replace(named, f"export SSL_CERT_FILE=ca.pem EHMI_AP_SML={stub.url}"), tmp_path)
         assert sorted(smp for smp, _ in stub.participants.values()) == ["MY-SMP", "MY-SMP", "THEIR-SMP"]
         assert list(stub.changes) == ["CN=first operator"]
+
+
+@pytest.mark.slow
+async def test_the_page_for_finding_out_why_works_as_it_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a small network that is real, with an access point at its end."""
+    text = (ROOT / "docs" / "how-to" / "find-out-why.md").read_text(encoding="utf-8")
+    async with whole_way(tmp_path, capsys, monkeypatch, network="ehmi") as way:
+        await way.start()
+        way.net.write(way.us / "networks")
+        await asyncio.to_thread(assert_works, text, way.us)
 
 
 def assert_works(text: str, folder: Path) -> None:

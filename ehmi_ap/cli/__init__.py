@@ -29,6 +29,7 @@ COMMANDS = (
     "inspect",
     "smp",
     "lookup",
+    "doctor",
     "sml",
 )
 """The commands in the order of the help text; each is a module of this package."""

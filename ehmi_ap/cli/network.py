@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ehmi_ap.crypto.keys import Trust
     from ehmi_ap.discovery.found import Identifier, Wanted
     from ehmi_ap.discovery.network import Network
+    from ehmi_ap.model import Participant
     from ehmi_ap.net.documents import WebDocuments
 
 _GIVEN = "given"
@@ -107,25 +108,26 @@ def scene(args: argparse.Namespace) -> Scene:
 @asynccontextmanager
 async def documents(scene: Scene) -> "AsyncIterator[WebDocuments]":
     """HTTP to the network's SMPs. Raises ConfigError for TLS files that cannot be read."""
+    from ehmi_ap.access_point import calling
     from ehmi_ap.config import Tls
     from ehmi_ap.net.documents import WebDocuments
-    from ehmi_ap.net.tls import client_context
 
     tls = scene.config.discovery.tls if scene.config is not None else Tls()
+    shown = scene.network.publishers.client_certificate
     if scene.client_certificate is not None:
-        tls = replace(tls, certificate=scene.client_certificate, key=None, key_password=None)
-    elif not scene.network.publishers.client_certificate:
-        tls = replace(tls, certificate=None, key=None, key_password=None)
-    context = client_context(
-        anchors=scene.tls_anchors,
-        certificate=tls.certificate,
-        key=tls.key,
-        password=tls.key_password.read() if tls.key_password is not None else None,
-        versions=tls.versions,
-        ciphers=tls.ciphers,
-    )
-    async with WebDocuments(context) as found:
+        tls, shown = replace(tls, certificate=scene.client_certificate, key=None, key_password=None), True
+    async with WebDocuments(calling(tls, scene.tls_anchors, shown=shown)) as found:
         yield found
+
+
+def participant(text: str, network: "Network") -> "Participant":
+    """Raises UsageError: it is no identifier."""
+    from ehmi_ap.discovery.identifiers import read_participant
+
+    try:
+        return read_participant(text, network.participant_scheme)
+    except Misconfigured as error:  # it is the argument that is wrong
+        raise UsageError(error.what, fix=error.fix) from None
 
 
 def _config(args: argparse.Namespace) -> "Config | None":
@@ -199,11 +201,10 @@ def _trust(args: argparse.Namespace, agreements: "Agreements | None") -> "Trust"
 def _wanted(args: argparse.Namespace, network: "Network") -> "Wanted":
     """A scheme that an argument names is not looked for in the identifier."""
     from ehmi_ap.discovery.found import Wanted
-    from ehmi_ap.discovery.identifiers import read_participant
 
     try:
         return Wanted(
-            participant=read_participant(args.participant, network.participant_scheme),
+            participant=participant(args.participant, network),
             document=_identifier(args.document, network.document_scheme, whole=args.document_scheme is not None),
             process=_identifier(args.process, network.process_scheme, whole=args.process_scheme is not None),
         )

@@ -1,4 +1,4 @@
-"""What of an HTTP answer is used: its bytes, bounded before and after a Content-Encoding is undone, and Retry-After."""
+"""What of an HTTP answer is used: its bytes, bounded before and after an encoding is undone, Retry-After and Date."""
 
 import zlib
 from datetime import UTC, datetime
@@ -42,12 +42,22 @@ def retry_after(answer: aiohttp.ClientResponse) -> float | None:
         return None
     if value.strip().isdecimal():
         return float(value)
+    at = _moment(value)
+    return None if at is None else max(0.0, (at - datetime.now(UTC)).total_seconds())
+
+
+def date_of(answer: aiohttp.ClientResponse) -> datetime | None:
+    """The server's clock when it answered (RFC 9110 6.6.1); None for none or nonsense."""
+    value = answer.headers.get("Date")
+    return None if value is None else _moment(value)
+
+
+def _moment(value: str) -> datetime | None:
     try:
         at = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
         return None
-    at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-    return max(0.0, (at - datetime.now(UTC)).total_seconds())
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 def _decoded(data: bytes, encoding: str, limit: int) -> bytes:

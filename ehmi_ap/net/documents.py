@@ -8,21 +8,29 @@ sends us anywhere else. Nothing is raised for what the world does: the answer sa
 import re
 from functools import partial
 from importlib.metadata import version
-from ssl import SSLContext
+from ssl import SSLContext, SSLObject
 from types import TracebackType
+from typing import TypedDict
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp.connector import Connection
 from yarl import URL
 
 from ehmi_ap.net.addresses import socket_for
-from ehmi_ap.net.answers import UnusableAnswer, body_of, retry_after
+from ehmi_ap.net.answers import UnusableAnswer, body_of, date_of, retry_after
 from ehmi_ap.net.failures import failure_of
 from ehmi_ap.questions import WebAnswer, WebFailure, WebQuestion
 
 CONNECT_TIMEOUT = 5.0  # seconds; with `TIMEOUT`, what other access points use (spec/discovery.md 8)
 TIMEOUT = 10.0
 IDLE = 5.0  # seconds that an idle connection is kept
+
+
+class _Tls(TypedDict, total=False):
+    certificate: bytes | None
+    protocol: str
+
 
 _WRITTEN = re.compile(r"[!-~]+", re.ASCII)
 """What a URL is written with (RFC 3986); a blank or a line's end would end the request line."""
@@ -76,12 +84,30 @@ class WebDocuments:
                     body=await body_of(answer, question.limit),
                     last_modified=answer.headers.get("Last-Modified"),
                     retry_after=retry_after(answer),
+                    date=date_of(answer),
+                    **_tls_of(answer),
                 )
         except UnusableAnswer as error:
             return WebAnswer(failure=error.failure, detail=str(error))
         except (aiohttp.ClientError, OSError, ValueError) as error:
             failure = failure_of(error, question.url, **self._times)
             return WebAnswer(failure=failure.kind, detail=failure.what)
+
+
+class _Response(aiohttp.ClientResponse):
+    """One that remembers the server's TLS: its connection may be gone as soon as it has begun."""
+
+    tls: SSLObject | None = None
+
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        if connection.transport is not None:
+            self.tls = connection.transport.get_extra_info("ssl_object")
+        return await super().start(connection)
+
+
+def _tls_of(answer: aiohttp.ClientResponse) -> _Tls:
+    tls = answer.tls if isinstance(answer, _Response) else None
+    return {"certificate": tls.getpeercert(binary_form=True), "protocol": tls.version() or ""} if tls else {}
 
 
 def _session(*, private: bool) -> aiohttp.ClientSession:
@@ -94,6 +120,7 @@ def _session(*, private: bool) -> aiohttp.ClientSession:
         ),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
+        response_class=_Response,
         headers={"Accept-Encoding": "identity", "User-Agent": f"ehmi-ap/{version('ehmi-ap')}"},
     )
 

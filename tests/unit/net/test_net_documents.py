@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import unused_port
 
+from ehmi_ap.crypto.certificate import Certificate
 from ehmi_ap.net.documents import WebDocuments
 from ehmi_ap.net.tls import client_context, server_context
 from ehmi_ap.questions import WebAnswer, WebFailure, WebQuestion
@@ -87,7 +89,10 @@ async def test_an_answer_with_all_that_is_used_of_it(documents: WebDocuments) ->
 
     async with peer(answerer) as url:
         answer = await fetch(documents, url)
-    assert answer == WebAnswer(status=200, content_type="text/xml", body=b"<ok/>", last_modified=LONG_AGO)
+    assert answer.date is not None
+    assert abs(answer.date - datetime.now(UTC)) < timedelta(minutes=1)
+    expected = WebAnswer(status=200, content_type="text/xml", body=b"<ok/>", last_modified=LONG_AGO)
+    assert replace(answer, date=None) == expected
     method, headers, body = seen[0]
     assert (method, body, headers["Accept-Encoding"]) == ("GET", b"", "identity")
     assert not {"Cookie", "Authorization", "If-Modified-Since", "Content-Type"} & headers.keys()
@@ -267,6 +272,14 @@ async def test_a_server_that_says_that_it_does_not_take_our_certificate(tls: Tls
         answer = await fetch(documents, url)
     assert answer.failure is WebFailure.CLIENT_CERTIFICATE
     assert "does not trust the CA of our client certificate" in answer.detail
+
+
+async def test_who_the_server_is(documents: WebDocuments, tls: TlsFiles) -> None:
+    async with peer(hello, server_context(certificate=tls.server, versions=["1.2"])) as url:
+        answer = await fetch(documents, url)
+    assert answer.certificate is not None
+    assert Certificate.from_der(answer.certificate).common_name == "localhost"
+    assert answer.protocol == "TLSv1.2"
 
 
 @pytest.mark.parametrize("name", ["stranger", "elsewhere"])
