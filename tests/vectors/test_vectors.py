@@ -221,7 +221,8 @@ def test_every_recorded_message_is_in_a_table(shared_data: Path) -> None:
 
 
 def test_the_copies_are_the_recordings(shared_data: Path) -> None:
-    copies = [path for path in DATA.rglob("*") if path.is_file()]
+    """Those of sml/ were recorded for this project alone: there is nothing to compare them with."""
+    copies = [path for path in DATA.rglob("*") if path.is_file() and path.relative_to(DATA).parts[0] != "sml"]
     assert copies
     for copy in copies:
         name = copy.relative_to(DATA)
