@@ -1,4 +1,4 @@
-"""Which assertions there are: the Commission's that need no discovery, and rules of 1.15 that it does not assert.
+"""Which assertions there are: the Commission's, and rules of 1.15 that it does not assert.
 
 Ids, levels and subjects are those of the Commission's test assertions for eDelivery AS4 (v1.2) and of our own list of
 1.15's other demands (G). A test says with `@assertion("CP_TA01")` which row it shows; several tests may show one row.
@@ -80,6 +80,9 @@ ROWS = (
     Row("DR_TA02", "M", "dynamic receiver: wrong anchor"),
     Row("DR_TA03", "M", "dynamic receiver: policy missing"),
     Row("DR_TA04", "M", "dynamic receiver: someone else's name"),
+    Row("DS_TA01", "M", "dynamic sender: four-corner look-up"),
+    Row("DS_TA02", "M", "dynamic sender: point-to-point look-up"),
+    Row("DS_TA03", "P", "dynamic sender: receipt signed by another certificate"),
     Row("G01", "M", "one UserMessage, SOAP 1.2, UTF-8; byte order mark taken"),
     Row("G02", "M", "P sets MessageId, ConversationId, RefToMessageId"),
     Row("G03", "M", "C is given MessageId, ConversationId, RefToMessageId"),

@@ -23,13 +23,13 @@ _HEAD = """\
 # Conformance
 
 Which assertions hold, as the last run of `pytest tests/conformance --write-conformance` found them. The ids CP, 4CT,
-SBDH and DR are those of the European Commission's *eDelivery AS4 profile – Test Assertions* v1.2 (Common Profile, Four
-Corner, SBDH, Dynamic Receiver); DS (Dynamic Sender) needs discovery and is not here. G rows are rules of eDelivery AS4
-1.15 that no assertion covers.
+SBDH, DR and DS are those of the European Commission's *eDelivery AS4 profile – Test Assertions* v1.2 (Common Profile,
+Four Corner, SBDH, Dynamic Receiver, Dynamic Sender). G rows are rules of eDelivery AS4 1.15 that no assertion covers.
 
 Each row is tried twice, by the same tests: *in-process*, two access points joined in memory, and *http*, the same two
 with their listeners on the loopback. Both have real stores, keys and P-Modes (those of the Commission's test that ship
-in `pmodes/`), and an interceptor between them records, withholds or alters what passes. Messages that a sender would
+in `pmodes/`), and an interceptor between them records, withholds or alters what passes. The DS rows look R up in a DNS
+zone and an SMP of their own, by DNS and HTTP in both columns. Messages that a sender would
 never make are made by hand; what is sent is judged by a checker that shares no code with the product. TLS rows are
 tried with TLS clients, `–` means that a column does not apply.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.conformance.catalogue import BY_ID, LEVELS, ROWS
 from tests.conformance.report import HEADINGS, PAGE
 
-_QUOTED_ID = re.compile(r'"((?:CP|4CT|SBDH|DR)_TA\d\d|G\d\d)"')
+_QUOTED_ID = re.compile(r'"((?:CP|4CT|SBDH|DR|DS)_TA\d\d|G\d\d)"')
 
 
 def test_every_row_has_a_test_and_is_named_once() -> None:

@@ -16,8 +16,10 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 import pytest
@@ -40,7 +42,8 @@ from ehmi_ap.net.http import PeerWeb
 from ehmi_ap.ports import Query, Reach, Stored
 from ehmi_ap.server import listening
 from ehmi_ap.tables import to_toml
-from tests import craft
+from tests import craft, pki
+from tests.conformance.discovery_service import NETWORK, DiscoveryService, discovery_service
 from tests.functional.sim import Weather, sunshine
 from tests.pair import PARTY_TYPE, Side, write_pair
 
@@ -89,7 +92,10 @@ class Exchange:
         return self.answer
 
 
-Forward = Callable[[str, Wire], Awaitable[Wire]]
+class Forward(Protocol):
+    """How a POST goes on behind the interceptor."""
+
+    async def __call__(self, url: str, wire: Wire, *, reach: Reach) -> Wire: ...
 
 
 class Link:
@@ -117,7 +123,7 @@ class Link:
         exchange = Exchange(_captured(sent))
         self.exchanges.append(exchange)
         weather = self._weather.popleft() if self._weather else sunshine
-        answer = await weather(sent, lambda changed: self._forward(url, changed))
+        answer = await weather(sent, lambda changed: self._forward(url, changed, reach=reach))
         exchange.answer = _captured(answer)
         return answer
 
@@ -199,12 +205,17 @@ async def happened(ap: AccessPoint, message_id: MessageId, kind: EventKind) -> D
 
 @dataclass
 class World:
-    """C2 and C3, which know each other under the Commission's P-Modes."""
+    """C2 and C3, which know each other under the Commission's P-Modes, and the service in which C2 looks C3 up.
+
+    C3 can decrypt for `registered` too, but does not sign with it.
+    """
 
     transport: str
     c2: Node
     c3: Node
     client: aiohttp.ClientSession
+    service: DiscoveryService
+    registered: pki.Identity
 
     async def exchange(self, submission: Submission, *, at: Node | None = None) -> Exchange:
         """Submit at C2 (or `at`), wait for the outcome; the last POST of the message."""
@@ -301,11 +312,13 @@ async def open_world(folder: Path, transport: str) -> AsyncIterator[World]:
     sides = write_pair(folder, backends={"corner": 'kind = "memory"\n'})
     for side, partner in (sides, sides[::-1]):
         write_pmodes(side, partner)
+    registered = also_decrypts(sides[1])
     async with AsyncExitStack() as stack:
+        service = await stack.enter_async_context(discovery_service(sides))
         aps: dict[str, AccessPoint] = {}
         c2, c3 = [await stack.enter_async_context(_node(side, transport, aps)) for side in sides]
         client = await stack.enter_async_context(aiohttp.ClientSession())
-        yield World(transport, c2, c3, client)
+        yield World(transport, c2, c3, client, service, registered)
 
 
 def write_pmodes(side: Side, partner: Side) -> None:
@@ -325,8 +338,24 @@ def write_pmodes(side: Side, partner: Side) -> None:
     # Whoever stands below the CA and meets the policy.
     dynamic = {"trust": ["pair-ca"], "policies": [POLICY], "party_binding": "subject-cn", "four_corner": True}
     tables["DYNAMIC"] = {**_service("DYNAMIC"), **dynamic}
+    # Whoever is found in the discovery service, and whoever it would find.
+    tables["LOOKED_UP"] = {**_service("LOOKED_UP"), "network": NETWORK, "four_corner": True, "retry": {"attempts": 1}}
+    tables["POINT_TO_POINT"] = {**_service("POINT_TO_POINT"), "network": NETWORK, "retry": {"attempts": 1}}
     for name, table in tables.items():
         (side.home / "pmodes" / f"{name}.toml").write_text(to_toml(table), encoding="utf-8")
+
+
+def also_decrypts(side: Side) -> pki.Identity:
+    """Give this side a second key to decrypt with."""
+    window = {"not_before": datetime.now(UTC) - timedelta(days=1), "not_after": datetime.now(UTC) + timedelta(days=9)}
+    second = pki.make_leaf(side.identity.issuer, side.name, key="d", **window)
+    file = side.home / "keys" / "registered.pem"
+    file.touch(mode=0o600)
+    file.write_bytes(second.key_pem + second.pem)
+    own = '[[keys.decryption]]\nfile = "keys/ap.key.pem"\ncertificate = "keys/ap.crt.pem"\n'
+    with side.config.open("a", encoding="utf-8") as text:
+        text.write(f'\n{own}[[keys.decryption]]\nfile = "keys/registered.pem"\n')
+    return second
 
 
 def _agreed(partner: Side, name: str) -> dict[str, Any]:
@@ -346,9 +375,9 @@ async def _node(side: Side, transport: str, aps: dict[str, AccessPoint]) -> Asyn
     def web(*arguments: Any, **settings: Any) -> Link:
         if transport == "http":
             peers = PeerWeb(*arguments, **settings)
-            links.append(Link(lambda url, wire: peers.post(url, wire, timeout=PATIENCE, tls_trust=None), peers.close))
+            links.append(Link(partial(peers.post, timeout=PATIENCE, tls_trust=None), peers.close))
         else:
-            links.append(Link(lambda url, wire: aps[url].receive(wire), _nothing))
+            links.append(Link(lambda url, wire, *, reach: aps[url].receive(wire), _nothing))
         return links[0]
 
     corner = Corner()

@@ -32,11 +32,12 @@ from ehmi_ap.model import (
     EventKind,
     MessageId,
     Participant,
+    Party,
     PartyId,
     Payload,
     Wire,
 )
-from ehmi_ap.pmode import TEST_ACTION, TEST_SERVICE, Service
+from ehmi_ap.pmode import INITIATOR, RESPONDER, TEST_ACTION, TEST_SERVICE, Service
 from ehmi_ap.ports import Reach
 
 C1, C4 = Participant("0088:1", "iso6523-actorid-upis"), Participant("0088:4", "iso6523-actorid-upis")
@@ -211,6 +212,20 @@ async def test_a_reply_takes_the_conversation_of_the_receiver(world: World) -> N
     stranger = await world.c3.submit(sender=C4, receiver=Participant("0088:9"), ref_to=asked)
     assert (await outcome(world.c3, answered)).message.conversation_id == "talk"
     assert (await outcome(world.c3, stranger)).message.conversation_id != "talk"
+
+
+async def test_g56_a_reply_is_looked_up_itself_and_its_roles_are_swapped(world: World) -> None:
+    """1.15 4.4.4: it comes from the responder, and its target is looked up for its own receiver."""
+    world.net.registry.publish(C1.value, world.c2.identity, world.c2.url)
+    for site in (world.c2, world.c3):
+        site.looks_up(world.pki.issuing, mep="two-way")
+    asked = await world.exchange()
+    answered = await world.c3.submit(sender=C4, receiver=C1, ref_to=asked)
+    await world.c3.send_due()
+    stored = await outcome(world.c3, answered)
+    assert (stored.state, stored.message.to) == (State.ACKNOWLEDGED, Party(party("c2"), INITIATOR))
+    assert stored.message.from_ == Party(party("c3"), RESPONDER)
+    assert world.net.registry.asked == [C4.value, C1.value]
 
 
 @pytest.mark.parametrize(("private", "reach"), [(False, Reach.GLOBAL), (True, Reach.CLOSED)])
