@@ -89,6 +89,7 @@ class TlsFiles:
         self.server = self._write("server", pki.make_leaf(self.ca, "localhost", key="a", san=["localhost"]))
         self.elsewhere = self._write("elsewhere", pki.make_leaf(self.ca, "other", key="b", san=["other.example"]))
         self.client = self._write("client", pki.make_leaf(self.ca, "client", key="c"))
+        self.other_client = self._write("other", pki.make_leaf(self.ca, "other client", key="b"))
         self.stranger = self._write("stranger", pki.make_leaf(pki.make_ca("Other", key="d"), "stranger", key="c"))
         self.client_ca = folder / "ca.pem"
         self.client_ca.write_bytes(self.ca.pem)

@@ -1,8 +1,11 @@
-"""What of an HTTP answer is used: its bytes, bounded before and after an encoding is undone, Retry-After and Date."""
+"""What of an HTTP answer is used: its bytes, bounded before and after an encoding is undone, JSON, and two headers."""
 
+import json
 import zlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import aiohttp
 
@@ -33,6 +36,15 @@ async def body_of(answer: aiohttp.ClientResponse, limit: int) -> bytes:
         if len(data) > limit:
             raise _too_large(limit)
     return _decoded(bytes(data), answer.headers.get("Content-Encoding", ""), limit)
+
+
+def object_of(body: bytes) -> Mapping[str, Any]:
+    """The JSON object in it; an empty one where there is none, or one that is nested too deeply to be read."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def retry_after(answer: aiohttp.ClientResponse) -> float | None:

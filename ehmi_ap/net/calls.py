@@ -28,10 +28,14 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """Why there is no answer. `ours`: the server does not take our certificate, or we do not take the server's."""
+    """Why there is no whole answer. `ours`: the server does not take our certificate, or we do not take the server's.
+
+    `status` is that of an answer whose body is not to be had: cut off, too large, or in an unknown encoding.
+    """
 
     what: str
     ours: bool = False
+    status: int | None = None
 
 
 class Caller:
@@ -67,6 +71,7 @@ class Caller:
         """GET, or POST where there is `data`; over https alone, as a token or our certificate's name goes with it."""
         if not url.startswith("https://"):
             return Unanswered("the URL is no https URL", ours=True)
+        status: int | None = None
         headers = {"Content-Type": content_type, "Accept": accept, "Authorization": f"Bearer {token}" if token else ""}
         try:
             async with self._session.request(
@@ -77,14 +82,16 @@ class Caller:
                 ssl=self._tls,
                 allow_redirects=False,
             ) as answer:
+                status = answer.status
                 return Answered(
-                    status=answer.status,
+                    status=status,
                     body=await body_of(answer, LIMIT),
                     location=answer.headers.get("Location"),
                     retry_after=retry_after(answer),
                 )
         except UnusableAnswer as error:
-            return Unanswered(str(error))
+            return Unanswered(str(error), status=status)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             failure = failure_of(error, url, timeout=self._timeout, connect_timeout=CONNECT_TIMEOUT)
-            return Unanswered(failure.what, ours=failure.kind in (WebFailure.TLS, WebFailure.CLIENT_CERTIFICATE))
+            ours = failure.kind in (WebFailure.TLS, WebFailure.CLIENT_CERTIFICATE)
+            return Unanswered(failure.what, ours=ours, status=status)

@@ -4,18 +4,19 @@ Each organisation we speak for has a token of its own: scope SOR and GLN. What E
 taken; refused for good (the event will never be right); later; or ours to mend (token, certificate, enrolment).
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ehmi_ap.model import Organisation
+from ehmi_ap.net.answers import object_of
 from ehmi_ap.net.calls import Answered, Caller, Unanswered
 from ehmi_ap.net.tokens import NoToken, Tokens
 from ehmi_ap.ports import StatusAnswer, StatusOutcome
 
 FHIR = "application/fhir+json"
 SCOPE = "EDS system/AuditEvent.crs"
+_TAKEN = (200, 201)
 _PERMANENT = (400, 404, 405, 409, 410, 412, 413, 415, 422)
 _NAME = re.compile(r"[A-Za-z0-9.:_-]{1,100}")
 """SOR codes and GLNs come out of envelopes; a blank in one would ask for another scope."""
@@ -57,6 +58,8 @@ def _without_token(token: NoToken) -> StatusAnswer:
 
 
 def _unanswered(answer: Unanswered) -> StatusAnswer:
+    if answer.status in _TAKEN:
+        return StatusAnswer(outcome=StatusOutcome.TAKEN, what=f"EDS answers with HTTP {answer.status}; {answer.what}")
     if answer.ours:
         fix = "Check [eds.tls] and `base`: EDS wants the certificate that the token is bound to."
         return StatusAnswer(outcome=StatusOutcome.MISCONFIGURED, what=f"EDS: {answer.what}", fix=fix)
@@ -66,8 +69,8 @@ def _unanswered(answer: Unanswered) -> StatusAnswer:
 
 def _answered(answer: Answered) -> StatusAnswer:
     said = f"EDS answers with HTTP {answer.status}{_said(answer.body)}"
-    if answer.status in (200, 201):
-        return StatusAnswer(outcome=StatusOutcome.TAKEN, what=said, reference=answer.location)
+    if answer.status in _TAKEN:
+        return StatusAnswer(outcome=StatusOutcome.TAKEN, what=said, reference=_reference(answer.location))
     if answer.status in (401, 403):
         fix = "Check that this access point is enrolled for the organisation, and its device id (`[eds] device`)."
         return StatusAnswer(outcome=StatusOutcome.MISCONFIGURED, what=said, fix=fix)
@@ -80,14 +83,16 @@ def _answered(answer: Answered) -> StatusAnswer:
     return StatusAnswer(outcome=StatusOutcome.LATER, what=said, fix=fix, retry_after=answer.retry_after)
 
 
+def _reference(location: str | None) -> str | None:
+    usable = location is not None and location.isascii() and location.isprintable() and len(location) <= _LONGEST
+    return location if usable else None
+
+
 def _said(body: bytes) -> str:
-    """What an OperationOutcome says. EDS may repeat values of the event: every longer number is left out."""
-    try:
-        outcome = json.loads(body)
-    except ValueError:
-        return ""
-    texts = "; ".join(_issues(outcome)) if isinstance(outcome, dict) else ""
-    return f": {_DIGITS.sub('…', texts)[:_LONGEST]}" if texts else ""
+    """What an OperationOutcome says, on one line. EDS may repeat values of the event: longer numbers are left out."""
+    texts = "; ".join(_issues(object_of(body)))
+    line = "".join(each if each.isprintable() else " " for each in texts)
+    return f": {_DIGITS.sub('…', line)[:_LONGEST]}" if line else ""
 
 
 def _issues(outcome: Mapping[str, Any]) -> Iterator[str]:

@@ -6,12 +6,14 @@ opaque to us and stands in no log.
 """
 
 import asyncio
-import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
+from weakref import WeakValueDictionary
 
+from ehmi_ap.net.answers import object_of
 from ehmi_ap.net.calls import Answered, Caller, Unanswered
 
 FORM = "application/x-www-form-urlencoded"
@@ -19,7 +21,11 @@ EARLY = 30.0
 """Seconds before its end at which a token is no longer used; of a short-lived one, a quarter of its life."""
 SHORTEST = 60.0
 """Seconds a token is taken to live where the server does not say."""
+LONGEST = 24 * 3600.0
+"""Seconds after which a token is asked for anew, however long it says that it lives."""
 WELL_KNOWN = ("/.well-known/oauth-authorization-server", "/.well-known/openid-configuration")
+_BEARER = re.compile(r"[A-Za-z0-9._~+/-]{1,16000}={0,2}")  # RFC 6750 2.1
+_WORD = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,7 @@ class Tokens:
         self._clock = clock
         self._endpoint: str | None = None
         self._tokens: dict[str, _Token] = {}
-        self._asking: dict[str, asyncio.Lock] = {}
+        self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def get(self, scope: str) -> str | NoToken:
         """A token for `scope`: the one at hand, or a new one."""
@@ -59,7 +65,10 @@ class Tokens:
                 return kept.value
             fresh = await self._ask(scope)
             if isinstance(fresh, NoToken):
+                self._endpoint = None  # it may have moved
                 return fresh
+            now = self._clock()
+            self._tokens = {name: each for name, each in self._tokens.items() if now < each.until}
             self._tokens[scope] = fresh
             return fresh.value
 
@@ -78,9 +87,8 @@ class Tokens:
         answer = await self._caller.call(endpoint, data=urlencode(form).encode(), content_type=FORM)
         if isinstance(answer, Unanswered):
             return _unanswered(answer)
-        said = _object(answer.body)
+        said = object_of(answer.body)
         if answer.status != 200:
-            self._endpoint = None  # it may have moved
             return _refused(answer, said, scope)
         return _token(said, scope, asked_at)
 
@@ -108,7 +116,7 @@ class Tokens:
         """RFC 8414 3.1 puts the well-known path before that of the issuer, OpenID Connect behind it."""
         parts = urlsplit(self._issuer)
         path = parts.path.rstrip("/")
-        missing: Answered | None = None
+        answers: list[Answered] = []
         for url in (
             f"{parts.scheme}://{parts.netloc}{WELL_KNOWN[0]}{path}",
             f"{parts.scheme}://{parts.netloc}{path}{WELL_KNOWN[1]}",
@@ -116,27 +124,21 @@ class Tokens:
             answer = await self._caller.call(url)
             if isinstance(answer, Unanswered):
                 return _unanswered(answer)
-            found = _object(answer.body)
+            found = object_of(answer.body)
             if answer.status == 200 and found:
                 return found
-            missing = answer
-        assert missing is not None
-        what = f"the authorization server has no metadata: it answers with HTTP {missing.status}"
-        return NoToken(what, "Check `issuer`.", ours=missing.status < 500, retry_after=missing.retry_after)
+            answers.append(answer)
+        worst = max(answers, key=lambda answer: answer.status)  # a server in trouble does not say where its metadata is
+        what = f"the authorization server's metadata cannot be read: HTTP {worst.status}"
+        ours = worst.status < 500 and worst.status not in (408, 429)
+        fix = "Check `issuer`." if ours else _LATER
+        return NoToken(what, fix, ours=ours, retry_after=worst.retry_after)
 
 
+_LATER = "It is tried again; tell the operator of the authorization server if it lasts."
 _SERVER = "Tell the operator of the authorization server."
 _ENROL = "Check client_id, certificate and organisation against the enrolment (`ehmi-ap eds enrolment` prints it)."
 _CERTIFICATE = "Check the certificate of [eds.tls]: the authorization server has to know it."
-
-
-def _object(body: bytes) -> Mapping[str, Any]:
-    """The JSON object in it; an empty one where there is none."""
-    try:
-        found = json.loads(body)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _unanswered(answer: Unanswered) -> NoToken:
@@ -147,16 +149,17 @@ def _unanswered(answer: Unanswered) -> NoToken:
 def _refused(answer: Answered, said: Mapping[str, Any], scope: str) -> NoToken:
     """RFC 6749 5.2: 400 and 401 with a word; everything else is the server's own trouble."""
     if answer.status in (400, 401, 403):
-        word = str(said.get("error", f"HTTP {answer.status}"))[:100]
+        error = said.get("error")
+        word = error if isinstance(error, str) and _WORD.fullmatch(error) else f"HTTP {answer.status}"
         what = f"the authorization server refuses a token for {scope}: {word}"
         return NoToken(what, _CERTIFICATE if word == "invalid_client" else _ENROL, ours=True)
     what = f"the authorization server answers with HTTP {answer.status}"
-    return NoToken(what, "It is tried again; tell its operator if it lasts.", False, answer.retry_after)
+    return NoToken(what, _LATER, ours=False, retry_after=answer.retry_after)
 
 
 def _token(said: Mapping[str, Any], scope: str, asked_at: float) -> _Token | NoToken:
     value, kind = said.get("access_token"), str(said.get("token_type", ""))
-    if not isinstance(value, str) or not value.isascii() or not value.isprintable() or kind.lower() != "bearer":
+    if not isinstance(value, str) or not _BEARER.fullmatch(value) or kind.lower() != "bearer":
         return NoToken("the authorization server's answer holds no bearer token", _SERVER, ours=False)
     granted = said.get("scope")
     lacking = set(scope.split()) - set(granted.split()) if isinstance(granted, str) else set()
@@ -164,5 +167,5 @@ def _token(said: Mapping[str, Any], scope: str, asked_at: float) -> _Token | NoT
         what = f"the authorization server grants a token without {' '.join(sorted(lacking))}"
         return NoToken(what, _ENROL, ours=True)
     lives = said.get("expires_in")
-    lives = float(lives) if isinstance(lives, int | float) and lives > 0 else SHORTEST
+    lives = max(0.0, min(lives, LONGEST)) if isinstance(lives, int | float) and lives == lives else SHORTEST
     return _Token(value, asked_at + lives - min(EARLY, lives / 4))
