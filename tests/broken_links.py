@@ -3,12 +3,15 @@
 tests/functional/test_doctor.py breaks each on real parts; `python -m tests.links_reference` writes the page.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from aiohttp import web
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from ehmi_ap.crypto import enveloped
 from ehmi_ap.demo.dns import u_naptr
@@ -468,6 +471,23 @@ def _(way: Way) -> None:
 
 
 @link(
+    "What answers at the endpoint does not speak HTTP",
+    "unavailable",
+    "ENDPOINT_BROKEN",
+    "https://localhost:.../as4: localhost:... does not answer with HTTP",
+)
+async def _(way: Way) -> None:
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.example ESMTP\r\n")
+        await reader.read()
+        writer.close()
+
+    context = server_context(certificate=way.folder / "server.pem")
+    server = await way.stack.enter_async_context(await asyncio.start_server(speak, "127.0.0.1", 0, ssl=context))
+    way.register(url=f"https://localhost:{server.sockets[0].getsockname()[1]}/as4")
+
+
+@link(
     "Another server is where the access point should be",
     "unavailable",
     "TEST_UNANSWERED",
@@ -509,6 +529,18 @@ def _(way: Way) -> None:
     """Our certificate says another name than our PartyId."""
     write_keys(way.us, ap_certificate("somebody.else", key="d"))
     way.own = ""
+
+
+@link(
+    "The published certificate does not say which party it is of",
+    "untrusted",
+    "PARTY_ID_MISSING",
+    "the certificate of https://localhost:.../as4, O=Test, has no CN to be its PartyId",
+    "Compare `[receivers] party_id` of the network with the subjects that its access points have.",
+)
+def _(way: Way) -> None:
+    nameless = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Test")])
+    way.register(certificates=_published(ap_certificate(subject=nameless, extensions=way.lists)))
 
 
 # -- our own side

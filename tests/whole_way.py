@@ -75,10 +75,14 @@ class Way:
         self.net.write(self.us / "networks")
         clock = command._now
         self.monkeypatch.setattr(command, "_now", lambda: clock() + self.ahead)
-        argv = ["doctor", *IDS, "--network", "test", "--config", self.us / "ehmi-ap.toml", "--at", NOW.isoformat()]
-        argv += ["--own", self.own] if self.own else []
-        argv += [*more, *(["--json"] if as_json else [])]
-        code = await asyncio.to_thread(cli.main, [str(each) for each in argv])
+        config = ("--network", self.net.network.name, "--config", self.us / "ehmi-ap.toml")
+        own = ("--own", self.own) if self.own else ()
+        return await self.command(*config, *own, *more, as_json=as_json)
+
+    async def command(self, *arguments: object, as_json: bool = True) -> tuple[int, Any]:
+        """`ehmi-ap doctor` with these arguments, at NOW unless they name another time."""
+        argv = ["doctor", *IDS, "--at", NOW.isoformat(), *map(str, arguments), *(["--json"] if as_json else [])]
+        code = await asyncio.to_thread(cli.main, argv)
         said = self.capsys.readouterr()
         assert said.err == "", said.err
         return code, json.loads(said.out) if as_json else said.out
@@ -145,5 +149,5 @@ def write_keys(home: Path, identity: Identity) -> None:
     write_private(home / "keys" / "ap.pem", identity.key_pem + identity.pem)
 
 
-def write_pmode(home: Path, pmode: dict[str, object]) -> None:
-    (home / "pmodes" / "them.toml").write_text(tables.to_toml(pmode))
+def write_pmode(home: Path, pmode: dict[str, object], *, name: str = "them") -> None:
+    (home / "pmodes" / f"{name}.toml").write_text(tables.to_toml(pmode))

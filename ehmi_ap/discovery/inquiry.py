@@ -46,7 +46,9 @@ class Trail:
 
 def _text(value: str) -> str:
     """Without what a terminal might act on, and not without end."""
-    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in value[:_LONGEST])
+    shown = value[:_LONGEST]
+    if not shown.isprintable():
+        shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown)
     return shown if len(value) <= _LONGEST else f"{shown} ..."
 
 

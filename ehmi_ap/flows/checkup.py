@@ -123,13 +123,17 @@ def certificate(endpoint: Endpoint, now: datetime) -> Evidence:
     return Evidence(text, warning=min(ends) - now < SOON)
 
 
-def clock(seen: Mapping[str, float]) -> Evidence:
-    """How far the clocks of servers are from ours, in seconds by their hosts. Raises Misconfigured."""
+def clock(seen: Mapping[str, float], *, doubted: bool = False) -> Evidence:
+    """How far the clocks of servers are from ours, in seconds by their hosts. Raises Misconfigured.
+
+    One server alone may be wrong itself; it is believed where our clock is `doubted` anyway, as a certificate seems to
+    be out of its time.
+    """
     if not seen:
         return Evidence("no server said what time it has", warning=True)
     text = ", ".join(f"{host} {_apart(seconds)}" for host, seconds in seen.items())
     off = [seconds for seconds in seen.values() if abs(seconds) > CLOSE]
-    if len(off) > 1 and len(off) == len(seen) and len({seconds > 0 for seconds in off}) == 1:
+    if len(off) > (0 if doubted else 1) and len(off) == len(seen) and len({seconds > 0 for seconds in off}) == 1:
         raise broken("CLOCK_OFF", f"our clock differs from all others: {text}")
     return Evidence(text, warning=bool(off))
 

@@ -133,7 +133,8 @@ class _Examination:
         return checkup.certificate(_endpoint(found), self.case.at)
 
     async def _clock(self) -> Evidence:
-        return checkup.clock(self.apart)
+        out_of_time = ("_EXPIRED", "_NOT_YET_VALID")
+        return checkup.clock(self.apart, doubted=any(each.reason.endswith(out_of_time) for each in self.problems))
 
     async def _own_entry(self) -> Evidence:
         case, us = self.case, _ours(self.case)

@@ -1,6 +1,6 @@
 """One message to the test service of an access point that was found, as a real one would be sent, but not kept.
 
-The test service (eDelivery AS4 1.15 3.2.5, ebMS3 core 5.2.2.8) has it answered like any other and delivered to nobody.
+The test service (ebMS3 core 5.2.2.8) has it answered like any other and delivered to nobody.
 """
 
 from collections.abc import Callable

@@ -134,6 +134,19 @@ def bulk(folder: Path, source: Path) -> dict[str, float]:
     }
 
 
+def look_ups(folder: Path, *, count: int) -> dict[str, float]:
+    """Who asks on the measured core, DNS, SMP and CRLs on the other one."""
+    folder.mkdir()
+    arguments = [sys.executable, "-m", "tests.bench.lookups", "serve", str(PEER), str(folder)]
+    with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True) as servers:
+        try:
+            assert servers.stdout is not None
+            assert servers.stdout.readline() == "ready\n", "the servers did not start"
+            return call("tests.bench.lookups", "ask", MEASURED, folder, count)
+        finally:
+            servers.send_signal(signal.SIGTERM)
+
+
 def measure(folder: Path, count: int) -> dict[str, Any]:
     results: dict[str, Any] = {"floor": lean_floor(folder / "keys")}
     results["send"] = median(lambda n: send(folder / f"send-{n}", count=count))
@@ -144,6 +157,7 @@ def measure(folder: Path, count: int) -> dict[str, Any]:
     results["end_to_end"] = both(folder / "both", tls=False, count=count)
     results["end_to_end_tls"] = both(folder / "both-tls", tls=True, count=count)
     results["p50_ms"] = results["end_to_end"]["p50_ms"]
+    results["lookup"] = look_ups(folder / "lookup", count=max(count // 10, 100))
     for name, size in BULK.items():
         source = folder / "payload.xml"
         with source.open("wb") as file:
@@ -170,6 +184,11 @@ def table(results: dict[str, Any]) -> str:
     lines += ["", "two of ours, a core each", f"{'':24}{'msg/s':>9}{'p50 ms, one in flight':>24}"]
     for name, title in (("end_to_end", "HTTP"), ("end_to_end_tls", "TLS")):
         lines.append(f"{title:24}{results[name]['per_s']:9.0f}{results[name]['p50_ms']:24.1f}")
+    found = results["lookup"]
+    lines += ["", "one look-up", f"{'':24}{'p50 ms':>9}{'p99 ms':>9}"]
+    lines.append(f"{'nothing remembered':24}{found['cold_p50_ms']:9.1f}{found['cold_p99_ms']:9.1f}")
+    lines.append(f"{'asked again':24}{found['again_p50_ms']:9.1f}")
+    lines.append(f"{'from memory':24}{found['warm_us'] / 1000:9.4f}")
     lines += ["", "one payload, file to receipt", f"{'':24}{'MB/s':>9}{'floor':>9}{'sender MB':>11}{'receiver MB':>13}"]
     for key, title in (("10mb", "10 MB"), ("100mb", "100 MB"), ("gib", "1 GiB")):
         figures = results[key]

@@ -80,6 +80,9 @@ def test_clocks(seen: dict[str, float], warning: bool) -> None:
 def test_a_clock_of_ours_that_is_wrong(sign: int) -> None:
     with pytest.raises(Misconfigured, match="our clock differs from all others") as caught:
         checkup.clock({"smp": sign * 300.0, "ap": sign * 301.0})
+    with pytest.raises(Misconfigured):
+        checkup.clock({"smp": sign * 300.0}, doubted=True)
+    assert not checkup.clock({"smp": sign * 1.0}, doubted=True).warning
     assert f"smp is 300 s {'ahead' if sign > 0 else 'behind'}" in caught.value.what
 
 
