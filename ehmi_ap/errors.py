@@ -11,6 +11,7 @@
     ├── PeerError                the peer's; what we answer is in .ebms or .status
     │   ├── HttpRefusal          answered with an HTTP status and one sentence, no eb:Error
     │   └── EbmsError            answered with an eb:Error; one leaf per code (ebMS3 core 6.7, AS4 5.1)
+    ├── EnvelopeError            the sending system's; an envelope, signal or FHIR message that cannot be read
     ├── XmlSecurityError         crypto's own words; as4 turns each into a PeerError
     ├── DiscoveryError           where a participant receives could not be found out; one leaf per outcome
     │   ├── NotRegistered        C1's; the network does not know the participant
@@ -245,6 +246,14 @@ class InvalidReceipt(EbmsError):
 class DecompressionFailure(EbmsError):
     code, ebms, short, category = "peer.0303", "EBMS:0303", "DecompressionFailure", "Communication"
     default_public = "A compressed payload could not be decompressed."
+
+
+class EnvelopeError(ApError):
+    """An ehmiSBDH, its signal or the FHIR message in it that a message service handler cannot read."""
+
+    code = "envelope"
+    fault = Fault.PEER
+    default_fix = "Show whoever made it what `ehmi-ap sbdh` says of the envelope; it has to be made anew."
 
 
 class XmlSecurityError(ApError):

@@ -31,11 +31,11 @@ show, in the configuration; or, on another machine, in `$EHMI_AP_URL` and `$EHMI
 """
 
 MEANINGS = {
-    Exit.OK: "done; `inspect`: valid; `smp`: usable; `lookup`: found; `doctor`: no link is broken; `demo`: C4 holds the byte-identical document and the receipt was verified",
+    Exit.OK: "done; `inspect`: valid; `smp`: usable; `sbdh`: ok or warn; `lookup`: found; `doctor`: no link is broken; `demo`: C4 holds the byte-identical document and the receipt was verified",
     Exit.FAILED: "it did not work, and stderr says why, whose fault it is and what to do; `inspect`: invalid; "
-    "`smp`: unusable; `lookup`: not found; `doctor`: a link is broken",
+    "`smp`: unusable; `sbdh`: reject; `lookup`: not found; `doctor`: a link is broken",
     Exit.UNDECIDED: "`inspect`: undecided, because a key, a certificate or a part is missing",
-    Exit.UNREADABLE: "`inspect`, `smp`: unreadable",
+    Exit.UNREADABLE: "`inspect`, `smp`, `sbdh`: unreadable",
     Exit.USAGE: "wrong usage, in every command: an unknown argument, a file that is not there",
     Exit.UNREACHABLE: "the daemon does not answer; `sml`: the SML does not",
     Exit.PENDING: "`send --wait SECONDS`: neither acknowledged nor failed in time; the access point goes on by itself",
@@ -63,6 +63,17 @@ It is invalid when anything is wrong or missing, when the trust is untrusted, ex
 PullRequest or Receipt is not signed. It is undecided otherwise, when no key fits or a digest or the value is
 unchecked (the `cid:` references of a bare envelope are). Without `--trust` the chain is unchecked and does not count.
 Algorithms outside the eDelivery profile are computed where possible, and named in `problems`.
+
+## The JSON of sbdh
+
+| key | value |
+|---|---|
+| `verdict` | `ok`, `warn` (something only warns) or `reject`; an unreadable file is `reject` |
+| `kind` | message, envelope-receipt or acknowledgement; null when the header could not be read |
+| `findings` | `rule`, `level` warn or reject, `path` (an XPath without prefixes; empty where it is the whole file), `what`, `fix` |
+
+It is judged by the rules and levels of a message service handler ([ehmiSBDH](ehmisbdh.md#rules)). No finding shows a
+value of the envelope or of the document in it.
 
 ## The JSON of smp
 

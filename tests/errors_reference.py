@@ -25,6 +25,8 @@ MEANINGS: dict[type[ApError], str] = {
     errors.HttpRefusal: "a request below ebMS that we cannot read",
     errors.MustUnderstand: "a SOAP header that must be understood and is not known here, split and join included",
     errors.EbmsError: "answered with an eb:Error; one leaf for each code, see below",
+    errors.EnvelopeError: "an ehmiSBDH, its signal or the FHIR message in it that cannot be read; raised to programs of a message "
+    "service handler, never by the access point",
     errors.XmlSecurityError: "XML, a signature, encryption or a certificate is wrong, in the words of `ehmi_ap.crypto`",
     errors.MalformedXml: "XML that is not well-formed or not UTF-8, or has a DOCTYPE, entity or processing instruction",
     errors.BudgetExceeded: "more of something than is read",
@@ -64,6 +66,7 @@ SEEN: dict[type[ApError], str] = {
     errors.MustUnderstand: "AS4 port: 500 with env:MustUnderstand",
     errors.EbmsError: "AS4 port: 200 or 500, as `error_status` of the P-Mode says",
     errors.PeerError: "never itself",
+    errors.EnvelopeError: "raised by `unwrap` and `read_signal`; `ehmi-ap unwrap`",
     errors.RequestRefused: "REST: its own status",
     errors.Ambiguous: "REST 409",
 }

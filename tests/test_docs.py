@@ -26,6 +26,7 @@ PAGES = (
     "how-to/judge-an-smp-answer.md",
     "how-to/operate.md",
     "how-to/reply.md",
+    "how-to/wrap.md",
 )
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -19,10 +19,10 @@ from ehmi_ap.errors import ApError, ConfigError, Fault
 class Exit(IntEnum):
     """What a command returns to the shell (documented in docs/reference/cli.md)."""
 
-    OK = 0  # done; inspect: valid; smp: usable
-    FAILED = 1  # the answer is no; inspect: invalid; smp: unusable
+    OK = 0  # done; inspect: valid; smp: usable; sbdh: nothing that is refused
+    FAILED = 1  # the answer is no; inspect: invalid; smp: unusable; sbdh: reject
     UNDECIDED = 2  # inspect: something needed is missing
-    UNREADABLE = 3  # inspect: no AS4 message could be read; smp: no document of an SMP
+    UNREADABLE = 3  # inspect: no AS4 message could be read; smp: no document of an SMP; sbdh: no envelope
     USAGE = 64  # wrong arguments (EX_USAGE of sysexits)
     UNREACHABLE = 69  # the daemon, or the SML, does not answer (EX_UNAVAILABLE)
     PENDING = 75  # send --wait: not settled in time, and not given up (EX_TEMPFAIL)

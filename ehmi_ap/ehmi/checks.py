@@ -84,7 +84,7 @@ def _v5(header: Header) -> Iterator[Finding]:
 
 
 _ASKED_FOR = {
-    Kind.MESSAGE: ("PATIENTID", "MESSAGEENVELOPEIDENTIFIER"),
+    Kind.MESSAGE: ("MESSAGEENVELOPEIDENTIFIER",),  # PATIENTID: where the message is about somebody, see `judge`
     Kind.ACKNOWLEDGEMENT: ("MESSAGEENVELOPEIDENTIFIER",),
     Kind.RECEIPT: (),  # what a receipt is for is V-9
 }

@@ -168,6 +168,11 @@ def not_readable(what: str) -> Finding:
     return finding("V-1", what)
 
 
+def is_date_time(text: str) -> bool:
+    """Whether it has the form of an xs:dateTime, with or without an offset."""
+    return _DATE_TIME.fullmatch(text) is not None
+
+
 _ONE, _MAYBE, _MANY = (1, 1), (0, 1), (0, 10_000)
 
 _CHILDREN: Mapping[str, Mapping[str, tuple[int, int]]] = {
@@ -302,7 +307,7 @@ class _Reader:
         self.values["/".join(self._path[1:])] = text
         if not text:
             self._find(f"{name} is empty")
-        elif name in _DATES and not _DATE_TIME.fullmatch(text):
+        elif name in _DATES and not is_date_time(text):
             self._find(f"{name} is not a date and time of the form 2026-09-01T10:00:00+02:00")
         elif name == "MultipleType" and text != "false":
             self._find("MultipleType is not false")

@@ -60,7 +60,6 @@ BROKEN = [
     ("V-5", without(REQUEST, "PROCESSID"), "Scope[Type='PROCESSID']"),
     ("V-5-status", without(REQUEST, "SENDERID"), "Scope[Type='SENDERID']"),
     ("V-5-status", with_scope(REQUEST, "SENDERID", "1"), "Scope[Type='SENDERID']"),
-    ("V-5-scopes", without(REQUEST, "PATIENTID"), "Scope[Type='PATIENTID']"),
     ("V-5-scopes", without(REQUEST, "MESSAGEENVELOPEIDENTIFIER"), "Scope[Type='MESSAGEENVELOPEIDENTIFIER']"),
     ("V-5-scopes", with_scope(REQUEST, "PATIENTID", CPR), "Scope[Type='PATIENTID']"),
     ("V-5-scopes", with_scope(REQUEST, "XDS_METADATA", "{}"), "Scope[1]/Type"),

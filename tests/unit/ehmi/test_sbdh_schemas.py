@@ -5,7 +5,9 @@ The ehmi set is patched as ehmi.md O-4 says; values are trimmed first (O-38). Th
 
 import re
 import shutil
+from datetime import datetime
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from lxml import etree
@@ -13,6 +15,14 @@ from test_sbdh import document
 
 from ehmi_ap.body import MemoryBody
 from ehmi_ap.ehmi import envelope
+from ehmi_ap.ehmi.envelope import Kind
+from ehmi_ap.ehmi.envelope_text import ContentNamespace
+from ehmi_ap.ehmi.receipts import envelope_receipt
+from ehmi_ap.ehmi.signals import Cause, Refusal
+from ehmi_ap.ehmi.unwrap import unwrap
+from ehmi_ap.ehmi.wrap import wrap
+
+NOW = datetime.fromisoformat("2026-09-01T10:00:00+02:00")
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +98,50 @@ def test_what_both_refuse_we_refuse(
     text = re.sub(pattern, by, document(namespace=namespace), count=1)
     assert text != document(namespace=namespace)
     assert accepted(text, schemas) == (False, False, False)
+
+
+def envelopes_of_our_making(shared_data: Path, namespace: ContentNamespace) -> list[bytes]:
+    """A wrapped message and acknowledgement, a positive and a negative receipt."""
+    fhir = shared_data / "ehmi" / "fhir"
+    bundles = [sorted(fhir.glob(f"{kind}-*.json"))[0].read_bytes() for kind in ("hco", "ack")]
+    wrapped = [wrap(each, now=NOW, new_uuid=uuid4, namespace=namespace) for each in bundles]
+    refusal = Refusal(cause=Cause.SYNTAX, reason="not FHIR", message="line 7")
+    return wrapped + [
+        envelope_receipt(unwrap(each).header, now=NOW, new_uuid=uuid4, refusal=answer, namespace=namespace)
+        for each in wrapped
+        for answer in (None, refusal)
+    ]
+
+
+@pytest.mark.parametrize(("namespace", "number"), [("sbdh", 1), ("peppol", 2)])
+def test_what_we_write_is_right_by_the_set_of_its_namespace(
+    namespace: ContentNamespace,
+    number: int,
+    shared_data: Path,
+    schemas: tuple[etree.XMLSchema, etree.XMLSchema],
+) -> None:
+    for made in envelopes_of_our_making(shared_data, namespace):
+        assert accepted(made.partition(b"?>")[2].decode(), schemas)[number], schemas[number - 1].error_log
+
+
+def test_signals_that_we_write_are_right_by_the_schema_of_ebbp(shared_data: Path, tmp_path: Path) -> None:
+    """Its two imports, of which our signals use nothing, are put in place by hand: nothing is fetched."""
+    text = (shared_data / "ehmi" / "schemas" / "ebbp" / "ebbp-signals-2.0.4.xsd").read_text()
+    stubs = {
+        "xlink.xsd": ("http://www.w3.org/1999/xlink", '<xs:attribute name="type"/><xs:attribute name="href"/>'),
+        "xmldsig-core-schema.xsd": (
+            "http://www.w3.org/2000/09/xmldsig#",
+            '<xs:element name="Signature"/><xs:element name="Reference"/>',
+        ),
+    }
+    for name, (namespace, body) in stubs.items():
+        head = f'<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="{namespace}">'
+        (tmp_path / name).write_text(f"{head}{body}</xs:schema>")
+        text = re.sub(rf'schemaLocation="[^"]*/{name}"', f'schemaLocation="{name}"', text)
+    (tmp_path / "signals.xsd").write_text(text)
+    schema = etree.XMLSchema(etree.parse(tmp_path / "signals.xsd"))
+    receipts = [unwrap(each) for each in envelopes_of_our_making(shared_data, "peppol")]
+    signals = [each.content for each in receipts if each.header.kind is Kind.RECEIPT]
+    assert len(signals) == 4
+    for signal in signals:
+        schema.assertValid(etree.fromstring(signal))
