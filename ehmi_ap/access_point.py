@@ -26,8 +26,9 @@ from ehmi_ap.backends import build
 from ehmi_ap.config import Config, Tls
 from ehmi_ap.crypto.keys import Trust
 from ehmi_ap.discovery.found import Found, Result, Wanted
-from ehmi_ap.discovery.lookup import lookup
+from ehmi_ap.discovery.lookup import judge_metadata, lookup
 from ehmi_ap.discovery.network import Network
+from ehmi_ap.discovery.snapshots import Snapshot
 from ehmi_ap.errors import ConfigError, NotAllowed, NotFound, StoreError
 from ehmi_ap.flows.ask import ask
 from ehmi_ap.flows.bell import Bell
@@ -125,6 +126,7 @@ class AccessPoint:
         self._outside = Outside(self._smp_context)
         self.directory = Directory(
             self._look_up,
+            judge=self._judge,
             agreements=lambda: self.agreements,
             now=_now,
             clock=time.monotonic,
@@ -315,6 +317,12 @@ class AccessPoint:
     ) -> Result:
         dns, documents = self._outside.of(network, trust)
         return await ask(lookup(wanted, network, trust, now=now, known=known), dns, documents)
+
+    async def _judge(
+        self, snapshot: Snapshot, wanted: Wanted, network: Network, trust: Trust, *, now: datetime
+    ) -> Result:
+        dns, documents = self._outside.of(network, trust)
+        return await ask(judge_metadata(snapshot.data, wanted, network, trust, now=now), dns, documents)
 
     def _tls_context(self, name: str | None) -> ssl.SSLContext:
         """The TLS context for a P-Mode's `tls_trust`; built once for each set of anchors."""

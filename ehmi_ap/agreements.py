@@ -15,6 +15,7 @@ from ehmi_ap.crypto import algorithms
 from ehmi_ap.crypto.certs import Certificate, Purpose, Refusal, check_fit
 from ehmi_ap.crypto.keys import Keys, Trust
 from ehmi_ap.discovery.network import Network, gaps
+from ehmi_ap.discovery.snapshots import Snapshot
 from ehmi_ap.errors import CertificateRefused
 from ehmi_ap.pmode import PMode, roles
 
@@ -24,12 +25,15 @@ SOON = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreements:
-    """P-Modes, our keys, the certificates we know and the networks by name, all fitting together."""
+    """P-Modes, our keys, the certificates we know, the networks and what is stored of them, all fitting together."""
 
     pmodes: tuple[PMode, ...]
     keys: Keys
     trust: Trust
     networks: Mapping[str, Network] = field(default_factory=dict)
+    snapshots: Mapping[str, Sequence[Snapshot]] = field(
+        default_factory=dict
+    )  # by network: for when nobody can be asked
     lapsed: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -70,12 +74,13 @@ def judge(
     backends: Collection[str],
     insecure_http: bool,
     client_certificate: bool,
+    offline: Collection[str],
     now: datetime,
 ) -> Judgement:
     """Judge what was read, all of it. `keys` is None where they could not be read, which is said elsewhere.
 
     So it is of networks that P-Modes name and that are not in `networks`. `client_certificate`: there is one to show
-    to an SMP.
+    to an SMP. `offline` names the networks of which there are snapshots.
     """
     used = dict.fromkeys(pmode.network for pmode in pmodes if pmode.network is not None)
     found = [
@@ -85,7 +90,7 @@ def judge(
             item
             for name in used
             if name in networks
-            for item in _network(networks[name], certificates, client_certificate, now)
+            for item in _network(networks[name], certificates, client_certificate, name in offline, now)
         ),
         *(("mistake", text) for text in _same_messages(pmodes)),
     ]
@@ -151,11 +156,15 @@ def _anchors(
 
 
 def _network(
-    network: Network, certificates: Mapping[str, Sequence[Certificate]], client_certificate: bool, now: datetime
+    network: Network,
+    certificates: Mapping[str, Sequence[Certificate]],
+    client_certificate: bool,
+    offline: bool,
+    now: datetime,
 ) -> Iterator[_Found]:
     """A network that P-Modes name: what it lacks before anything can be looked up in it."""
     where = f"networks/{network.name}.toml"
-    yield from (("mistake", f"{where}: {text}") for text in gaps(network))
+    yield from (("mistake", f"{where}: {text}") for text in gaps(network, offline=offline))
     yield from _anchors(f"{where}: [publishers] trust", network.publishers.trust, certificates, now)
     yield from _anchors(f"{where}: [receivers] trust", network.receivers.trust, certificates, now)
     tls_trust = network.publishers.tls_trust

@@ -17,6 +17,7 @@ from ehmi_ap.crypto.keys import Trust
 from ehmi_ap.discovery.faults import fault
 from ehmi_ap.discovery.found import Endpoint, Found, Identifier, Missed, Result, Wanted
 from ehmi_ap.discovery.network import Network
+from ehmi_ap.discovery.snapshots import Snapshot
 from ehmi_ap.model import Participant
 
 SMP = "https://smp.example/metadata"
@@ -49,6 +50,7 @@ class Registry:
     of: dict[str, Result] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     known: list[Found | None] = field(default_factory=list)
+    judged: list[str] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     down: bool = False
 
@@ -66,6 +68,13 @@ class Registry:
         assert isinstance(entry, Found)
         signing = (Certificate.from_der(by.der),)
         self.of[participant] = replace(entry, endpoint=replace(entry.endpoint, signing=signing))
+
+    async def judge(
+        self, snapshot: Snapshot, wanted: Wanted, network: Network, trust: Trust, *, now: datetime
+    ) -> Result:
+        """What the snapshot says; its data names an entry of `of`."""
+        self.judged.append(snapshot.name)
+        return self.of[snapshot.data.decode()]
 
     async def __call__(
         self, wanted: Wanted, network: Network, trust: Trust, *, now: datetime, known: Found | None

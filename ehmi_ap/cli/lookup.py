@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ehmi_ap.cli.network import add_network
@@ -26,6 +27,9 @@ def add(subparsers: "Subparsers") -> None:
         "it fails, which link broke and what to do. Nothing is remembered, and nothing is taken from memory.",
     )
     add_network(parser)
+    parser.add_argument(
+        "--save", type=Path, metavar="FILE", help="write the metadata as its SMP signed it, for [discovery] offline"
+    )
     parser.set_defaults(run=run)
 
 
@@ -34,8 +38,12 @@ def run(args: argparse.Namespace) -> int:
     import asyncio
 
     from ehmi_ap.cli.network import scene
+    from ehmi_ap.discovery.found import Found
 
-    told = result_json(asyncio.run(_look(scene(args))))
+    result = asyncio.run(_look(scene(args)))
+    if isinstance(result, Found) and args.save is not None:
+        args.save.write_bytes(result.metadata)
+    told = result_json(result)
     tell(told, as_json=args.json)
     return Exit.OK if told["problem"] is None else Exit.FAILED
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ehmi_ap import tables
 from ehmi_ap.agreements import Agreements, judge, pmode_values
+from ehmi_ap.config.offline import read_offline
 from ehmi_ap.config.reading import read_toml
 from ehmi_ap.config.settings import Config, KeyFile
 from ehmi_ap.config.shipped import network_tables
@@ -55,9 +56,16 @@ def judge_again(config: Config, agreements: Agreements, *, now: datetime) -> Agr
         backends=tuple(config.backends),
         insecure_http=config.web.insecure_http,
         client_certificate=config.discovery.tls.certificate is not None,
+        offline=agreements.snapshots,
         now=now,
     )
-    return replace(agreements, lapsed=judgement.lapsed, warnings=(*judgement.warnings, *_open_files(config)))
+    offline = read_offline(config.discovery.offline, agreements.networks, agreements.trust, now=now)
+    return replace(
+        agreements,
+        snapshots=offline.snapshots,
+        lapsed=judgement.lapsed,
+        warnings=(*judgement.warnings, *offline.warnings, *_open_files(config)),
+    )
 
 
 def put_pmode(config: Config, name: str, table: Mapping[str, object]) -> Agreements:
@@ -138,6 +146,9 @@ def _agreements(
     # A network that cannot be read is still a known one: one mistake, one finding.
     values = {name: pmode_values(networks.get(name, Network(name=name))) for name in found}
     pmodes = tuple(_parsed(config, tables_, values, findings))
+    at = now or datetime.now(UTC)
+    trust = Trust(certificates)
+    offline = read_offline(config.discovery.offline, networks, trust, now=at)
     judgement = judge(
         pmodes=pmodes,
         certificates=certificates,
@@ -146,7 +157,8 @@ def _agreements(
         backends=tuple(config.backends),
         insecure_http=config.web.insecure_http,
         client_certificate=config.discovery.tls.certificate is not None,
-        now=now or datetime.now(UTC),
+        offline=[name for name, snapshots in offline.snapshots.items() if snapshots],
+        now=at,
     )
     findings += judgement.mistakes
     if findings or keys is None:
@@ -154,10 +166,11 @@ def _agreements(
     return Agreements(
         pmodes=pmodes,
         keys=keys,
-        trust=Trust(certificates),
+        trust=trust,
         networks=networks,
+        snapshots=offline.snapshots,
         lapsed=judgement.lapsed,
-        warnings=(*judgement.warnings, *_open_files(config)),
+        warnings=(*judgement.warnings, *offline.warnings, *_open_files(config)),
     )
 
 

@@ -162,10 +162,18 @@ def parse_network(name: str, table: Mapping[str, object]) -> Network:
     return network
 
 
-def gaps(network: Network) -> tuple[str, ...]:
-    """What a network still lacks before anything can be looked up in it, as "key: what; what to do"."""
+def asks_nobody(network: Network) -> bool:
+    """Whether nothing says where an SMP is: only what is stored can say where a participant is."""
+    return not (network.zones or network.zone_of or network.smp or network.smps)
+
+
+def gaps(network: Network, *, offline: bool = False) -> tuple[str, ...]:
+    """What a network still lacks before anything can be looked up in it, as "key: what; what to do".
+
+    `offline`: there are snapshots of it, so nobody need be asked.
+    """
     found = []
-    if not (network.zones or network.zone_of or network.smp or network.smps):
+    if asks_nobody(network) and not offline:
         found.append("zones: nothing says where an SMP is; name the SML's zone, or the SMP's URL in `smp`")
     if not network.publishers.trust:
         found.append("[publishers] trust: no SMP can be believed; name the CA of the network's SMPs")

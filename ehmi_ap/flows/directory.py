@@ -2,7 +2,7 @@
 
     find    fresh: from memory, asked anew in the background when it ages
             else: asked, one look-up for all who want the same at that time
-            Unavailable: what was found before, as long as it may be used
+            Unavailable: what was found before, as long as it may be used; else what a snapshot says
     known   from memory or not at all, for C1, which is never held up by DNS or SMP
 
 Results are kept for each network, the most recently used; they are forgotten when its rules or anchors change. Several
@@ -21,7 +21,8 @@ from ehmi_ap.agreements import Agreements
 from ehmi_ap.crypto.keys import Trust
 from ehmi_ap.discovery.faults import fault
 from ehmi_ap.discovery.found import FOUND, Found, Missed, Result, Wanted
-from ehmi_ap.discovery.network import Network
+from ehmi_ap.discovery.network import Network, asks_nobody
+from ehmi_ap.discovery.snapshots import Snapshot, is_of
 from ehmi_ap.errors import NotFound, Unavailable
 from ehmi_ap.flows.explain import quoted
 from ehmi_ap.flows.remembered import Remembered, basis_of, remember
@@ -37,6 +38,14 @@ class Look(Protocol):
 
     async def __call__(
         self, wanted: Wanted, network: Network, trust: Trust, *, now: datetime, known: Found | None
+    ) -> Result: ...
+
+
+class Judge(Protocol):
+    """How a snapshot is judged, which may ask whether certificates are revoked."""
+
+    async def __call__(
+        self, snapshot: Snapshot, wanted: Wanted, network: Network, trust: Trust, *, now: datetime
     ) -> Result: ...
 
 
@@ -60,6 +69,7 @@ class Directory:
         self,
         look: Look,
         *,
+        judge: Judge,
         agreements: Callable[[], Agreements],
         now: Callable[[], datetime],
         clock: Callable[[], float],
@@ -68,6 +78,7 @@ class Directory:
     ) -> None:
         """`clock` is monotonic, in seconds; `observe` is told network, outcome and duration of each look-up."""
         self._look = look
+        self._judge = judge
         self._agreements = agreements
         self._now = now
         self._clock = clock
@@ -83,15 +94,13 @@ class Directory:
             NotFound: there is no such network.
         """
         if not fresh:
-            remembered = self._recall(name, wanted)
-            if remembered is not None:
-                answer = self._answer(name, wanted, remembered)
-                if answer is not None:
-                    return answer
+            answer = self._remembered(name, wanted)
+            if answer is not None:
+                return self._or_else(answer, name, wanted)
         elif (name, wanted) in self._flights:
             await asyncio.wait([self._flights[name, wanted]])  # it was begun before it was asked for
         result = await asyncio.shield(self._flight(name, wanted))
-        return result if fresh else self._or_stale(result, self._recall(name, wanted))
+        return result if fresh else self._or_else(result, name, wanted)
 
     def known(self, name: str, wanted: Wanted) -> Found | None:
         """What may be used without asking; None: nothing."""
@@ -125,11 +134,12 @@ class Directory:
             flight.cancel()
         await asyncio.gather(*flights, return_exceptions=True)
 
-    def _answer(self, name: str, wanted: Wanted, remembered: Remembered) -> Result | None:
-        """From memory; None: it has to be asked."""
-        now = self._now()
-        error = remembered.missed(now)
-        found = remembered.fresh(now)
+    def _remembered(self, name: str, wanted: Wanted) -> Result | None:
+        """What need not be asked; None: it has to be."""
+        remembered, now = self._recall(name, wanted), self._now()
+        if remembered is None:
+            return None
+        error, found = remembered.missed(now), remembered.fresh(now)
         if found is not None:
             if error is None and remembered.ages(now):
                 self._flight(name, wanted)
@@ -137,20 +147,21 @@ class Directory:
             return found
         if error is None:
             return None
-        answer = self._or_stale(Missed(error=error, steps=()), remembered)
-        if isinstance(answer, Missed):
-            self._count(f"lookup_remembered {error.outcome}")
-        return answer
+        self._count(f"lookup_remembered {error.outcome}")
+        return Missed(error=error, steps=())
 
-    def _or_stale(self, result: Result, remembered: Remembered | None) -> Result:
-        """Only where nobody could be asked, what was found before."""
-        if isinstance(result, Found) or not isinstance(result.error, Unavailable) or remembered is None:
+    def _or_else(self, result: Result, name: str, wanted: Wanted) -> Result:
+        """Only where nobody could be asked: what was found before, or what a snapshot says."""
+        if isinstance(result, Found) or not isinstance(result.error, Unavailable):
             return result
-        found = remembered.stale(self._now())
-        if found is None:
+        remembered, now = self._recall(name, wanted), self._now()
+        if remembered is None:
             return result
-        self._count("lookup_remembered stale")
-        return found
+        for word, found in (("stale", remembered.stale(now)), ("snapshot", remembered.stored(now))):
+            if found is not None:
+                self._count(f"lookup_instead {word}")
+                return found
+        return result
 
     def _recall(self, name: str, wanted: Wanted) -> Remembered | None:
         """The entry, if the rules and anchors it was judged by still are those of the network."""
@@ -185,22 +196,44 @@ class Directory:
         network = agreements.networks.get(name)
         if network is None:
             raise NotFound(f"there is no network {name}", fix="Name one of networks/, or one that ships.")
-        before = self._recall(name, wanted)
-        known = before.found if before is not None else None
-        try:
-            async with asyncio.timeout(LONGEST):
-                result = await self._look(wanted, network, agreements.trust, now=now, known=known)
-        except TimeoutError:
-            what = f"the look-up took longer than {LONGEST:g} seconds in all"
-            result = Missed(error=fault("SMP_TIMEOUT", what), steps=())
+        result = await self._ask(wanted, network, agreements, now)
         self._note(network, result, self._clock() - started)
+        stored = None
+        if isinstance(result, Missed) and isinstance(result.error, Unavailable):
+            stored = await self._stored(wanted, network, agreements, now)
         kept = self._entries.setdefault(name, OrderedDict())
-        before = self._recall(name, wanted)  # once more: somebody may have flushed it
-        kept[wanted] = remember(before, result, basis_of(network, agreements.trust), now)
+        basis = basis_of(network, agreements.trust)
+        kept[wanted] = remember(self._recall(name, wanted), result, basis, now, stored=stored)
         kept.move_to_end(wanted)
         while len(kept) > network.cache.size:
             kept.popitem(last=False)
         return result
+
+    async def _ask(self, wanted: Wanted, network: Network, agreements: Agreements, now: datetime) -> Result:
+        """The network, or the snapshots of one in which nobody can be asked."""
+        if asks_nobody(network) and agreements.snapshots.get(network.name):
+            what = f"{wanted.participant} has no snapshot of {wanted.document} in the network {network.name}"
+            found = await self._stored(wanted, network, agreements, now)
+            return found or Missed(error=fault("PARTICIPANT_NOT_REGISTERED", what), steps=())
+        before = self._recall(network.name, wanted)
+        known = before.found if before is not None else None
+        try:
+            async with asyncio.timeout(LONGEST):
+                return await self._look(wanted, network, agreements.trust, now=now, known=known)
+        except TimeoutError:
+            what = f"the look-up took longer than {LONGEST:g} seconds in all"
+            return Missed(error=fault("SMP_TIMEOUT", what), steps=())
+
+    async def _stored(self, wanted: Wanted, network: Network, agreements: Agreements, now: datetime) -> Result | None:
+        """By the first snapshot that can be used, else why one cannot; None: there is none."""
+        missed: Result | None = None
+        for snapshot in agreements.snapshots.get(network.name, ()):
+            if is_of(snapshot, wanted, network):
+                result = await self._judge(snapshot, wanted, network, agreements.trust, now=now)
+                if isinstance(result, Found):
+                    return result
+                missed = missed or result
+        return missed
 
     def _note(self, network: Network, result: Result, seconds: float) -> None:
         outcome = FOUND if isinstance(result, Found) else result.error.outcome

@@ -2,6 +2,7 @@
 
 found      fresh for `ttl`, no longer than DNS and certificates allow; from `refresh` of that it is asked anew
 then       stale: good only while nobody can be asked (Unavailable), and never beyond its certificates
+stored     what a snapshot says: the same, and only where nothing else is left
 missed     remembered for a minute at most; but for Unavailable, what was found before is forgotten with it
 """
 
@@ -10,7 +11,7 @@ from datetime import datetime, timedelta
 
 from ehmi_ap.crypto.certificate import Certificate
 from ehmi_ap.crypto.keys import Trust
-from ehmi_ap.discovery.found import Found, Missed
+from ehmi_ap.discovery.found import Found, Result
 from ehmi_ap.discovery.network import LONGEST_NEGATIVE, Network
 from ehmi_ap.errors import DiscoveryError, Misconfigured, Unavailable
 
@@ -41,6 +42,7 @@ class Remembered:
     found_at: datetime | None = None
     error: DiscoveryError | None = None
     missed_at: datetime | None = None
+    snapshot: Found | None = None
 
     def fresh(self, now: datetime) -> Found | None:
         """What is used without asking."""
@@ -54,6 +56,10 @@ class Remembered:
         """What is used while nobody can be asked."""
         found, kept = self.found, timedelta(seconds=self.basis.network.cache.stale)
         return found if found is not None and now < min(found.usable_until, self._fresh_until(1.0) + kept) else None
+
+    def stored(self, now: datetime) -> Found | None:
+        """What is used while nobody can be asked, and nothing was found before."""
+        return self.snapshot if self.snapshot is not None and now < self.snapshot.usable_until else None
 
     def missed(self, now: datetime) -> DiscoveryError | None:
         """Why there is nothing, if that was asked just now."""
@@ -69,10 +75,12 @@ class Remembered:
         return self.found_at + part * min(timedelta(seconds=seconds), self.found.usable_until - self.found_at)
 
 
-def remember(before: Remembered | None, result: Found | Missed, basis: Basis, at: datetime) -> Remembered:
-    """The entry after a look-up that ended `at`."""
+def remember(
+    before: Remembered | None, result: Result, basis: Basis, at: datetime, *, stored: Result | None = None
+) -> Remembered:
+    """The entry after a look-up that was begun `at`; `stored` is what a snapshot came to when nobody could be asked."""
     if isinstance(result, Found):
         return Remembered(basis=basis, found=result, found_at=at)
     if before is None or not isinstance(result.error, Unavailable | Misconfigured):
-        return Remembered(basis=basis, error=result.error, missed_at=at)
-    return replace(before, error=result.error, missed_at=at)
+        before = Remembered(basis=basis)
+    return replace(before, error=result.error, missed_at=at, snapshot=stored if isinstance(stored, Found) else None)

@@ -364,6 +364,7 @@ class Site:
         self.counted: Counter[str] = Counter()
         self.directory = Directory(
             self._look,
+            judge=self.net.registry.judge,
             agreements=self._agreements,
             now=self.net.clock.now,
             clock=lambda: self.net.clock.at.timestamp(),

@@ -17,6 +17,7 @@ from ehmi_ap.discovery.network import Resolver
 from ehmi_ap.errors import ConfigError, NotFound
 from ehmi_ap.model import PartyId
 from ehmi_ap.pmode import INITIATOR, RESPONDER
+from tests.simulated_network import ap_ca, good_metadata, smp_ca
 
 MINIMAL = """
 domain = "ap.example.org"
@@ -467,6 +468,36 @@ class TestNetworks:
         room.put_pmode(config, "dynamic", self.TEMPLATE)
         later = load_agreements(config, now=pki.NOW + 12 * pki.YEAR)
         assert "trust/ca.pem: no certificate in it is valid now; put the CA's new one there" in later.lapsed
+
+    def test_what_is_stored_for_when_nobody_can_be_asked(self, config: Config, tmp_path: Path, test_pki: Any) -> None:
+        """Each file verified by the network's rules; what cannot be used is a warning, and stops nobody."""
+        path = tmp_path / "ehmi-ap.toml"
+        path.write_text(path.read_text() + '[discovery]\noffline = "offline"\n')
+        config = Config.load(path)
+        assert load_agreements(config, now=pki.NOW).warnings == (
+            "offline/: cannot be read (No such file or directory); make it, or correct [discovery]",
+        )
+        folder = tmp_path / "offline" / "net"
+        folder.mkdir(parents=True)
+        (tmp_path / "offline" / "unknown").mkdir()
+        (folder / "page.xml").write_bytes(b"<html/>")
+        (folder / "large.xml").write_bytes(b" " * (1024 * 1024 + 1))
+        (folder / "good.xml").write_bytes(good_metadata().body)
+        (folder / "notes.txt").write_bytes(b"not read")
+        (tmp_path / "networks" / "net.toml").write_text('[publishers]\ntrust = ["smp"]\n[receivers]\ntrust = ["ap"]\n')
+        (tmp_path / "trust" / "smp.pem").write_bytes(smp_ca().pem)
+        (tmp_path / "trust" / "ap.pem").write_bytes(ap_ca().pem)
+        agreements = room.put_pmode(config, "dynamic", self.TEMPLATE)
+        assert [each.name for each in agreements.snapshots["net"]] == ["good.xml"]
+        agreements = load_agreements(config, now=pki.NOW)
+        assert [": ".join(text.split(": ")[:2]) for text in agreements.warnings] == [
+            "offline/net/large.xml: is not used",
+            "offline/net/page.xml: is not used",
+            "offline/unknown/: there is no network of this name; nothing in it is used",
+        ]
+        later = room.judge_again(config, agreements, now=pki.NOW + 11 * pki.YEAR)
+        assert later.snapshots == {"net": ()}
+        assert any("good.xml: is not used" in text for text in later.warnings)
 
     def test_a_resolver_for_all_that_have_none(self, config: Config, tmp_path: Path) -> None:
         own = 'zones = ["example"]\n[resolver]\nservers = ["192.0.2.2:53"]\n'

@@ -10,6 +10,7 @@ import pytest
 from publisher import PROFILE, WANTED, Net, published
 
 from ehmi_ap import cli
+from ehmi_ap.discovery.snapshots import read_snapshot
 from tests import pair
 from tests.pki import NOW
 from tests.simulated_network import ap_ca, certificate, smp_ca
@@ -80,6 +81,16 @@ async def test_each_step_is_told_with_its_evidence(lookup):
     )
     assert out.startswith("found\n")
     assert [each for each in evidence if each not in out] == []
+
+
+async def test_the_signed_metadata_is_saved_for_when_nobody_can_be_asked(lookup, tmp_path):
+    """As its SMP signed it: it proves itself again when it is read."""
+    code, _, _ = await lookup("--save", tmp_path / "c4.xml")
+    kept = read_snapshot("c4.xml", (tmp_path / "c4.xml").read_bytes(), lookup.net.network)
+    assert (code, kept.participant, kept.document) == (0, WANTED.participant, WANTED.document)
+    (tmp_path / "c4.xml").unlink()
+    code, _, _ = await lookup("--save", tmp_path / "c4.xml", ids=("0088:5790000201389", *IDS[1:]))
+    assert (code, (tmp_path / "c4.xml").exists()) == (1, False)
 
 
 async def test_identifiers_are_taken_whole(lookup):

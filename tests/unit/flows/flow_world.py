@@ -12,7 +12,7 @@ from ehmi_ap.agreements import Agreements
 from ehmi_ap.body import MemoryBody
 from ehmi_ap.crypto.certs import Certificate
 from ehmi_ap.crypto.keys import KeyPair, Keys, Trust
-from ehmi_ap.flows.directory import Directory, Look
+from ehmi_ap.flows.directory import Directory
 from ehmi_ap.flows.world import World
 from ehmi_ap.lifecycle import State
 from ehmi_ap.model import (
@@ -54,9 +54,17 @@ class NoWeb:
         raise AssertionError("nothing is posted here")
 
 
-def directory(agreements: Callable[[], Agreements], now: Callable[[], datetime], look: Look | None = None) -> Directory:
-    """Without a registry, nobody is registered."""
-    return Directory(look or Registry(), agreements=agreements, now=now, clock=lambda: 0.0, count=lambda what: None)
+def directory(agreements: Callable[[], Agreements], now: Callable[[], datetime]) -> Directory:
+    """In which nobody is registered."""
+    registry = Registry()
+    return Directory(
+        registry,
+        judge=registry.judge,
+        agreements=agreements,
+        now=now,
+        clock=lambda: 0.0,
+        count=lambda what: None,
+    )
 
 
 def world(new_id: Callable[[], MessageId], now: datetime | None = None, **changes: Any) -> World:

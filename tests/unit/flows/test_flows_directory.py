@@ -14,13 +14,17 @@ from registry import Registry, missed, wanted
 from ehmi_ap.agreements import Agreements
 from ehmi_ap.crypto.certs import Certificate
 from ehmi_ap.crypto.keys import Trust
-from ehmi_ap.discovery.found import Found, Missed, Result
+from ehmi_ap.discovery.found import Found, Identifier, Missed, Result
 from ehmi_ap.discovery.network import Cache, Network, Receivers
+from ehmi_ap.discovery.snapshots import Snapshot
 from ehmi_ap.errors import NotFound
 from ehmi_ap.flows import directory as module
 from ehmi_ap.flows.directory import Directory
+from ehmi_ap.model import Participant
 
-NETWORK = Network(name="net", cache=Cache(ttl=900, negative=60, stale=3600, refresh=0.8, size=3))
+NETWORK = Network(
+    name="net", zones=("sml.example",), cache=Cache(ttl=900, negative=60, stale=3600, refresh=0.8, size=3)
+)
 
 
 @dataclass
@@ -33,10 +37,24 @@ class Place:
     at: datetime = pki.NOW
     network: Network = NETWORK
     trust: Trust = field(default_factory=lambda: Trust({}))
+    snapshots: list[Snapshot] = field(default_factory=list)
+
+    def file(self, name: str, *, says: str, participant: str = "0088:1", document: str = "urn:document") -> None:
+        """A snapshot whose judgement is that of the entry `says`."""
+        self.snapshots.append(
+            Snapshot(
+                name=name,
+                data=says.encode(),
+                participant=Participant(participant),
+                document=Identifier(document),
+                processes=(),
+            )
+        )
 
     def __post_init__(self) -> None:
         self.directory = Directory(
             self.registry,
+            judge=self.registry.judge,
             agreements=self.agreements,
             now=lambda: self.at,
             clock=lambda: self.at.timestamp(),
@@ -45,7 +63,13 @@ class Place:
         )
 
     def agreements(self) -> Agreements:
-        return Agreements(pmodes=(), keys=KEYS, trust=self.trust, networks={"net": self.network})
+        return Agreements(
+            pmodes=(),
+            keys=KEYS,
+            trust=self.trust,
+            networks={"net": self.network},
+            snapshots={"net": self.snapshots},
+        )
 
     def later(self, seconds: float) -> None:
         self.at += timedelta(seconds=seconds)
@@ -151,7 +175,7 @@ async def test_while_nobody_can_be_asked_the_last_answer_serves_on(place: Place)
     place.later(61)
     assert await place.find() is first
     assert len(place.registry.asked) == 3
-    assert place.counted["lookup_remembered stale"] == 3
+    assert place.counted["lookup_instead stale"] == 3
     place.later(3600)
     assert reason(await place.find()) == "SMP_TIMEOUT"
     assert reason(await place.find()) == "SMP_TIMEOUT"
@@ -241,6 +265,61 @@ async def test_a_change_of_the_rules_forgets_what_was_judged_by_the_old(
     assert place.directory.known("net", wanted()) is None
     place.registry.down = True
     assert reason(await place.find()) == "SMP_TIMEOUT"
+
+
+async def test_a_snapshot_serves_where_nothing_else_does(place: Place, test_pki: Any) -> None:
+    """Precedence: what the network says now, what it said before, and then what is stored."""
+    stored = place.registry.publish("stored", test_pki.sender, "https://stored.example")
+    place.file("other", says="0088:2", document="urn:other")
+    place.file("broken", says="nobody")
+    place.registry.of["nobody"] = missed("SIGNATURE_DIGEST")
+    place.file("right", says="stored")
+    live = await place.find()
+    assert (live is not stored, place.registry.judged) == (True, [])
+    place.registry.down = True
+    place.later(1000)
+    assert await place.find() is live
+    place.later(4000)
+    assert await place.find() is stored
+    assert await place.find() is stored
+    assert place.registry.judged[-2:] == ["broken", "right"]
+    assert len(place.registry.judged) == 4, "judged once for each look-up that reached nobody"
+    assert place.counted["lookup_instead snapshot"] == 2
+    assert reason(await place.find(fresh=True)) == "SMP_TIMEOUT"
+    place.registry.down = False
+    place.later(61)
+    assert (await place.find()) == live
+
+
+async def test_a_snapshot_is_no_answer_to_a_no(place: Place) -> None:
+    place.file("right", says="0088:2")
+    place.registry.of["0088:1"] = missed("PARTICIPANT_NOT_REGISTERED")
+    assert reason(await place.find()) == "PARTICIPANT_NOT_REGISTERED"
+    assert place.registry.judged == []
+
+
+async def test_a_snapshot_ends_with_its_certificates(place: Place, test_pki: Any) -> None:
+    place.registry.publish("stored", test_pki.sender, "https://x.example", usable_until=place.at + timedelta(seconds=9))
+    place.file("right", says="stored")
+    place.registry.down = True
+    assert is_found(await place.find())
+    place.later(10)
+    assert reason(await place.find()) == "SMP_TIMEOUT"
+
+
+async def test_where_nobody_is_asked_the_snapshots_are_the_network(place: Place, test_pki: Any) -> None:
+    """A closed network without SML and SMP: who has none is not registered."""
+    place.network = replace(NETWORK, zones=())
+    stored = place.registry.publish("stored", test_pki.sender, "https://stored.example")
+    place.file("right", says="stored")
+    assert await place.find() is stored
+    assert await place.find() is stored
+    assert (place.registry.asked, place.registry.judged) == ([], ["right"])
+    assert reason(await place.find("0088:2")) == "PARTICIPANT_NOT_REGISTERED"
+    place.snapshots[0] = replace(place.snapshots[0], data=b"bad")
+    place.registry.of["bad"] = missed("SIGNER_EXPIRED")
+    place.later(901)
+    assert reason(await place.find()) == "SIGNER_EXPIRED"
 
 
 async def test_the_most_recently_used_are_kept(place: Place) -> None:
