@@ -9,10 +9,10 @@ CELLS ?=
 FILE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format crash interop bench certs clean
+.PHONY: help demo test check format crash interop bench bench-peers certs clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## Send a patient's result from C1 to C4 through two access points (FILE=sbd.xml: yours)
 	@$(BIN)/ehmi-ap demo $(FILE)
@@ -38,6 +38,9 @@ interop: $(STAMP) ## Try phase4 and real DNS servers, live; needs Java 17, Maven
 
 bench: $(STAMP) ## Measure speed and memory beside the floor; writes build/bench.json
 	@$(BIN)/python -m tests.bench
+
+bench-peers: $(STAMP) ## Measure beside phase4 on this machine; needs what interop needs; writes build/bench-peers.json
+	@$(BIN)/python -m tests.bench.peers
 
 certs: $(STAMP) ## Write a throw-away PKI into certs/generated
 	@$(BIN)/python certs/generate.py

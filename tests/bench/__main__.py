@@ -6,69 +6,23 @@ signed and encrypted with RSA-2048, answered by a signed receipt, durable on bot
 One core each: the side that is measured has a core to itself, its lean peer another.
 """
 
-import contextlib
 import json
-import os
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tests import pair
 from tests.bench import floor
+from tests.bench.processes import ROOT, call, cpu_seconds, peak_mb, running
 
-ROOT = Path(__file__).parents[2]
 MEASURED, PEER = 0, 1
 IN_FLIGHT = 32
 BULK = {"10 MB": 10_000_000, "100 MB": 100_000_000, "1 GiB": 1 << 30}
 SETTINGS = "[log]\nlevel = 'error'\n[workers]\nsend = 128\n"
 REST = {"inbox": "kind = 'rest'\ntoken = { file = 'keys/inbox.token' }\n"}
-
-
-def call(*arguments: object) -> dict[str, Any]:
-    """Run a bench process to its end; what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-m", *map(str, arguments)], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
-    )
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return result
-
-
-@contextlib.contextmanager
-def running(port: int, *arguments: object) -> Iterator[subprocess.Popen[bytes]]:
-    """A bench process that listens on `port`, ended by its process id afterwards."""
-    child = subprocess.Popen([sys.executable, "-m", *map(str, arguments)], cwd=ROOT)
-    try:
-        deadline = time.monotonic() + 30
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-                break
-            if child.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit(f"{' '.join(map(str, arguments))} did not start")
-            time.sleep(0.05)
-        yield child
-    finally:
-        child.send_signal(signal.SIGTERM)
-        child.wait(timeout=30)
-
-
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process so far (Linux)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def peak_mb(pid: int) -> float:
-    """Peak resident memory of a process (Linux)."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) / 1024
-    return 0.0
 
 
 def lean_floor(folder: Path, seconds: float = 6.0) -> dict[str, float]:

@@ -3,19 +3,12 @@
 It is the ordinary daemon; the module only pins it, so that a figure is a figure per core.
 """
 
-import os
 import sys
 from pathlib import Path
 
 from ehmi_ap.config import Config
 from ehmi_ap.server import run
-
-
-def pin(core: int) -> None:
-    """Keep this process on one core, where the system can do that and has that many."""
-    if hasattr(os, "sched_setaffinity"):
-        cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, {cores[core % len(cores)]})
+from tests.bench.processes import pin
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ from ehmi_ap.flows.directory import Directory
 from ehmi_ap.net.dns import RecursiveDns
 from ehmi_ap.net.documents import WebDocuments
 from ehmi_ap.net.tls import client_context
-from tests.bench.daemon import pin
+from tests.bench.processes import pin
 from tests.pki import NOW
 from tests.publisher import WANTED, published
 from tests.simulated_network import ap_ca, certificate, key_pair, smp_ca, smp_certificate

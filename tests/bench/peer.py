@@ -21,7 +21,7 @@ from cryptography import x509
 
 from tests import pair, pki
 from tests.bench import floor, lean
-from tests.bench.daemon import pin
+from tests.bench.processes import pin
 
 
 def agreement(folder: Path) -> lean.Agreement:

@@ -3,8 +3,10 @@
     python -m tests.bench.sender messages CORE CONFIG COUNT IN_FLIGHT    seconds and CPU seconds for COUNT messages
     python -m tests.bench.sender latency CORE CONFIG COUNT               one in flight: median ms from submit to receipt
     python -m tests.bench.sender bulk CORE CONFIG FILE                   one large payload: seconds, peak memory
+    python -m tests.bench.sender orders CORE CONFIG                      what its standard input says, until that ends
 
-Each prints one JSON object. A message counts when its receipt is verified and the fact is durable.
+Each prints one JSON object, `orders` one for each line: {"count": 4000, "in_flight": 16} sends that many messages,
+{"file": PATH} is bulk. A message counts when its receipt is verified and the fact is durable.
 """
 
 import asyncio
@@ -13,6 +15,7 @@ import resource
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from ehmi_ap.access_point import AccessPoint
@@ -22,7 +25,7 @@ from ehmi_ap.model import EventKind, Participant, Payload, Submission
 from ehmi_ap.server.listen import spare_the_collector
 from tests import pair
 from tests.bench import floor
-from tests.bench.daemon import pin
+from tests.bench.processes import pin
 
 
 def submission(body: Body) -> Submission:
@@ -35,13 +38,14 @@ def submission(body: Body) -> Submission:
     )
 
 
-async def settled(ap: AccessPoint, count: int, after: int) -> int:
-    """Wait until `count` messages are settled; the last event's seq. Any failure ends the run."""
+async def settled(ap: AccessPoint, count: int, after: int, each: Callable[[], None] = lambda: None) -> int:
+    """Wait until `count` messages are settled, calling `each` at each; the last event's seq. A failure ends the run."""
     seq = after
     async for event in ap.events(after=after):
         seq = event.seq
         if event.kind is EventKind.SENT:
             assert not event.failed, (event.code, event.detail)
+            each()
             count -= 1
             if count == 0:
                 break
@@ -99,6 +103,35 @@ async def bulk(ap: AccessPoint, file: Path) -> dict[str, object]:
     return {"seconds": seconds, "bytes": file.stat().st_size, "peak_rss_mb": peak}
 
 
+async def orders(ap: AccessPoint) -> dict[str, object]:
+    """Do what each line of standard input says, and answer with a line."""
+    payload, seq, done = MemoryBody(b"".join(floor.fhir_like(10_240))), 0, 0
+
+    async def send(count: int, in_flight: int) -> dict[str, object]:
+        """Closed loop: a new message for each that is settled."""
+        nonlocal seq
+        start = time.perf_counter()
+        free = asyncio.Semaphore(in_flight)
+
+        async def begin() -> None:
+            async with asyncio.TaskGroup() as submitting:
+                for _ in range(count):
+                    await free.acquire()
+                    submitting.create_task(ap.submit(submission(payload)))
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(begin())
+            seq = await settled(ap, count, seq, free.release)
+        return {"seconds": time.perf_counter() - start}
+
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        order = json.loads(line)
+        answer = await (bulk(ap, Path(order["file"])) if "file" in order else send(**order))
+        print(json.dumps(answer), flush=True)
+        done += 1
+    return {"orders": done}
+
+
 async def run() -> dict[str, object]:
     config = Config.load(Path(sys.argv[3]))
     async with AccessPoint(config) as ap:
@@ -107,6 +140,8 @@ async def run() -> dict[str, object]:
                 return await messages(ap, int(sys.argv[4]), int(sys.argv[5]))
             case "latency":
                 return await latency(ap, int(sys.argv[4]))
+            case "orders":
+                return await orders(ap)
             case _:
                 return await bulk(ap, Path(sys.argv[4]))
 

@@ -48,7 +48,7 @@ def java() -> Path:
         named = Path(home) / "bin" / "java"
     else:
         return _newest()
-    if _version(named) < OLDEST:
+    if java_version(named) < OLDEST:
         raise Missing(f"{named} is no Java {OLDEST} or newer")
     return named
 
@@ -73,13 +73,13 @@ def _newest() -> Path:
     found = {path.resolve() for path in Path("/usr/lib/jvm").glob("*/bin/java")}
     if on_path := shutil.which("java"):
         found.add(Path(on_path).resolve())
-    version, program = max(((_version(path), path) for path in found), default=(0, Path()))
+    version, program = max(((java_version(path), path) for path in found), default=(0, Path()))
     if version < OLDEST:
         raise Missing(f"no Java {OLDEST} or newer: install one (Debian: openjdk-17-jdk-headless) or set JAVA_HOME")
     return program
 
 
-def _version(program: Path) -> int:
+def java_version(program: Path) -> int:
     """The major version; 0 when the program does not run."""
     try:
         answer = subprocess.run([program, "-version"], capture_output=True, text=True, check=True, timeout=60)

@@ -23,10 +23,11 @@ class PeerFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Phase4:
-    """A running peer: where it listens, which versions it has, and its control port."""
+    """A running peer: its process, where it listens, which versions it has, and its control port."""
 
+    pid: int
     as4: tuple[str, int]
-    as4s: tuple[str, int]
+    as4s: tuple[str, int] | None
     versions: Json
     _control: str
     _session: aiohttp.ClientSession
@@ -34,6 +35,13 @@ class Phase4:
     async def send(self, order: Json) -> Json:
         """One message by phase4's own sender: what that made of the answer."""
         made: Json = await self._call("POST", "/send", json=order)
+        return made
+
+    async def bench(self, order: Json, *, count: int, concurrency: int) -> Json:
+        """One message `count` times, `concurrency` at a time: seconds, and how many receipts prove delivery."""
+        made: Json = await self._call(
+            "POST", "/bench", json={"send": order, "count": count, "concurrency": concurrency}
+        )
         return made
 
     async def received(self, message_id: str) -> list[Json]:
@@ -64,15 +72,10 @@ class Phase4:
             return json.loads(text)
 
 
-@asynccontextmanager
-async def running(
-    command: Sequence[str], folder: Path, identities: Path, *, trust: Sequence[str]
-) -> AsyncIterator[Phase4]:
-    """Start the peer below `folder` with every key of `identities`, and end it by closing its input."""
-    (folder / "data").mkdir(parents=True)
+def config(identities: Path, *, trust: Sequence[str]) -> Json:
+    """Every key of `identities`, the HTTPS listener, and whom to trust."""
     names = sorted(path.stem for path in identities.glob("*.p12"))
-    config: Json = {
-        "dir": str(folder / "data"),
+    return {
         "keys": {_called(name): {"p12": str(identities / f"{name}.p12"), "password": PASSWORD} for name in names},
         "trust": [str(identities / f"{name}.pem") for name in trust],
         "tls": {
@@ -81,7 +84,13 @@ async def running(
             "client_trust": [str(identities / "root.pem"), str(identities / "issuing.pem")],
         },
     }
-    (folder / "config.json").write_text(json.dumps(config, indent=2))
+
+
+@asynccontextmanager
+async def running(command: Sequence[str], folder: Path, config: Json) -> AsyncIterator[Phase4]:
+    """Start the peer below `folder`, and end it by closing its input; `config` is its CONFIG.json without `dir`."""
+    (folder / "data").mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps({"dir": str(folder / "data"), **config}, indent=2))
     with (folder / "phase4.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -94,7 +103,8 @@ async def running(
             ready = await _ready(process, folder / "phase4.log")
             timeout = aiohttp.ClientTimeout(total=None)
             async with aiohttp.ClientSession(timeout=timeout) as session:
-                yield Phase4(_address(ready["as4"]), _address(ready["as4s"]), ready, ready["control"], session)
+                as4s = _address(ready["as4s"]) if ready.get("as4s") else None
+                yield Phase4(process.pid, _address(ready["as4"]), as4s, ready, ready["control"], session)
         finally:
             await _end(process)
 

@@ -101,7 +101,7 @@ async def opened(
             stack.push_async_callback(proxy.stop)
         to_phase4, to_ours = proxies
         phase4 = await stack.enter_async_context(
-            peer.running(command, folder / "phase4", files, trust=TRUSTED_BY_PHASE4)
+            peer.running(command, folder / "phase4", peer.config(files, trust=TRUSTED_BY_PHASE4))
         )
         found = (phase4.versions["phase4"], phase4.versions["wss4j"])
         if found != (report.PHASE4, report.WSS4J):

@@ -34,7 +34,7 @@ def files(tmp_path: Path) -> Path:
 
 
 async def test_a_peer_is_told_its_keys_and_ends_with_its_input(tmp_path: Path, files: Path) -> None:
-    async with peer.running(program(STANDS), tmp_path / "peer", files, trust=("root",)) as running:
+    async with peer.running(program(STANDS), tmp_path / "peer", peer.config(files, trust=("root",))) as running:
         assert (running.as4, running.as4s) == (("127.0.0.1", 81), ("127.0.0.1", 82))
         assert running.versions["java"] == "99"
     config = json.loads((tmp_path / "peer" / "config.json").read_text())
@@ -46,7 +46,7 @@ async def test_a_peer_is_told_its_keys_and_ends_with_its_input(tmp_path: Path, f
 
 async def test_a_peer_that_does_not_start_says_why(tmp_path: Path, files: Path) -> None:
     with pytest.raises(PeerFailed, match="no such keystore"):
-        async with peer.running(program(FALLS), tmp_path / "peer", files, trust=("root",)):
+        async with peer.running(program(FALLS), tmp_path / "peer", peer.config(files, trust=("root",))):
             pass
 
 

@@ -62,6 +62,7 @@ def cells() -> Iterator[Cell]:
 
 
 def _phase4(scene: Scene) -> str:
+    assert scene.phase4.as4s is not None
     host, port = scene.phase4.as4s
     return f"https://{host}:{port}/as4"
 
