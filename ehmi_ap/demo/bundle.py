@@ -13,6 +13,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from ehmi_ap.demo.fhir import Element, narrative
+from ehmi_ap.ehmi.message import CPR, GLN, SOR
 
 HCO = "http://medcomfhir.dk/ig/homecareobservation/StructureDefinition/"
 MESSAGING = "http://medcomfhir.dk/ig/messaging/StructureDefinition/"
@@ -22,12 +23,8 @@ DEFINITION = (
     "http://medcomfhir.dk/ig/messagedefinitions/MessageDefinition/MedComHomeCareObservationMessageDefinition|1.2"
 )
 EVENT = "homecareobservation-message"
-VERSION = "1.2"
 
-CPR = "urn:oid:1.2.208.176.1.2"
-SOR = "urn:oid:1.2.208.176.1.1"
 PROVIDER_NUMBER = "urn:oid:1.2.208.176.1.4"
-GLN = "https://www.gs1.org/gln"
 NPU = "urn:oid:1.2.208.176.2.1"
 MEDCOM_CODES = TERMS + "medcom-observation-codes"
 

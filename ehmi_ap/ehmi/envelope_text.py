@@ -59,9 +59,18 @@ def text(value: str) -> str:
     Raises:
         SubmissionError: it has a character that XML cannot hold; the text does not show the value.
     """
+    return escape(legal(value))
+
+
+def legal(value: str) -> str:
+    """The value itself, when XML can hold it.
+
+    Raises:
+        SubmissionError: it cannot; the text does not show the value.
+    """
     if _NOT_XML.search(value):
         raise SubmissionError("a value of the envelope has a character that XML cannot hold")
-    return escape(value)
+    return value
 
 
 def _attribute(value: str) -> str:
@@ -87,8 +96,7 @@ def _scope(scope: Scope) -> Iterator[str]:
 
 
 def _cdata(value: str) -> str:
-    text(value)
-    return f"<![CDATA[{value.replace(']]>', ']]]]><![CDATA[>')}]]>"
+    return f"<![CDATA[{legal(value).replace(']]>', ']]]]><![CDATA[>')}]]>"
 
 
 def _correlation(correlation: Correlation) -> Iterator[str]:

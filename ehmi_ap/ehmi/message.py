@@ -18,8 +18,8 @@ from ehmi_ap.model import Organisation
 FHIR = "http://hl7.org/fhir"
 GLN = "https://www.gs1.org/gln"
 SOR = "urn:oid:1.2.208.176.1.1"
-CPR = ("urn:oid:1.2.208.176.1.2", "urn:oid:1.2.208.176.1.6.1.1")
-"""CPR number, and eCPR for who has none."""
+CPR = "urn:oid:1.2.208.176.1.2"
+ECPR = "urn:oid:1.2.208.176.1.6.1.1"  # of who has no CPR number
 
 LARGEST = 100 * 1024 * 1024
 """Bytes of a message that we read (ehmi.md 5.4)."""
@@ -134,7 +134,7 @@ def _identifier(resource: _Node, system: str) -> str:
 
 def _patients(entries: Sequence[tuple[str, _Node]]) -> tuple[str, ...]:
     patients = (resource for _, resource in entries if resource.kind == "Patient")
-    found = (next(filter(None, (_identifier(each, system) for system in CPR)), "") for each in patients)
+    found = (next(filter(None, (_identifier(each, system) for system in (CPR, ECPR))), "") for each in patients)
     return tuple(dict.fromkeys(filter(None, found)))
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from ehmi_ap.ehmi import names
 from ehmi_ap.ehmi.checks import RECEIPT_WITHIN, gln_is_valid
 from ehmi_ap.ehmi.envelope import Correlation, Header, Scope
-from ehmi_ap.ehmi.envelope_text import ContentNamespace, write
+from ehmi_ap.ehmi.envelope_text import ContentNamespace, legal, write
 from ehmi_ap.ehmi.message import Message, read_kind, read_message
 from ehmi_ap.errors import EnvelopeError, SubmissionError
 from ehmi_ap.model import Organisation, Participant
@@ -16,6 +16,7 @@ from ehmi_ap.model import Organisation, Participant
 _ID = re.compile(r"[A-Za-z0-9.-]{1,64}")  # FHIR's id
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _SOR = re.compile(r"[0-9]{6,18}")
+_STATISTICS = re.compile(r"[!-~]{1,255}")
 _PATIENT = re.compile(r"[0-9]{6}[0-9A-Z]{4}")
 _ACKNOWLEDGEMENT_VERSION = "2.0"
 _UNKNOWN = "unknown"  # of what an acknowledgement acknowledges (ehmi.md 2.4)
@@ -68,7 +69,7 @@ def wrap(
         ("RECEIVERID", receiver.sor),
         ("MESSAGEIDENTIFIER", _needed(message.message_id, _ID, "MessageHeader.id")),
         ("MESSAGEENVELOPEIDENTIFIER", _needed(message.bundle_id, _ID, "Bundle.id")),
-        ("StatisticalInformation", statistics or f"MCM:{standard}"),
+        ("StatisticalInformation", _needed(statistics or f"MCM:{standard}", _STATISTICS, "StatisticalInformation")),
         *(_original(message, acknowledges) if acknowledgement else []),
     ]
     header = Header(
@@ -146,7 +147,7 @@ def _xds(metadata: str | None) -> Iterator[Scope]:
     if metadata is None:
         return
     try:
-        kind = read_kind(metadata.encode())
+        kind = read_kind(legal(metadata).encode())
     except EnvelopeError as error:
         raise SubmissionError(f"the XDS metadata cannot be used: {error.what}") from None
     if kind != "DocumentReference":

@@ -12,9 +12,12 @@ import pytest
 from lxml import etree
 
 from ehmi_ap.demo import bundle, envelope, fhir
+from ehmi_ap.ehmi.envelope import PEPPOL, SBDH
+from ehmi_ap.ehmi.message import CPR, Form
+from ehmi_ap.ehmi.names import DOCUMENTIDS
 
 NOW = datetime(2026, 11, 23, 13, 30, tzinfo=timezone(timedelta(hours=1)))
-NS = {"s": envelope.SBDH, "p": envelope.PEPPOL, "f": "http://hl7.org/fhir"}
+NS = {"s": SBDH, "p": PEPPOL, "f": "http://hl7.org/fhir"}
 
 
 def counting() -> Callable[[], UUID]:
@@ -83,7 +86,7 @@ def test_ids_that_nobody_can_have(message: dict[str, Any]) -> None:
         assert organization.gln.startswith("952")
         assert sum(d * (3 if i % 2 else 1) for i, d in enumerate(digits)) % 10 == 0
     patient = resources(message, "Patient")[0]
-    assert patient["identifier"] == [{"system": bundle.CPR, "value": bundle.PATIENT_CPR}]
+    assert patient["identifier"] == [{"system": CPR, "value": bundle.PATIENT_CPR}]
 
 
 def test_the_report_has_one_organization_and_one_role_as_performers(message: dict[str, Any]) -> None:
@@ -151,7 +154,7 @@ def test_xml_and_json_say_the_same(message: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("form", ["xml", "json"])
-def test_the_envelope_carries_the_message_and_says_what_it_is(form: envelope.Form) -> None:
+def test_the_envelope_carries_the_message_and_says_what_it_is(form: Form) -> None:
     """ehmi 2.2 to 2.6: addresses, identification and every scope of a FHIR message, taken from the payload."""
     document = envelope.standard_business_document(now=NOW, new_uuid=counting(), form=form)
     root = etree.fromstring(document)
@@ -167,7 +170,7 @@ def test_the_envelope_carries_the_message_and_says_what_it_is(form: envelope.For
         for scope in root.iterfind(".//s:Scope", NS)
     }
     assert scopes == {
-        "DOCUMENTID": envelope.DOCUMENT_ID,
+        "DOCUMENTID": DOCUMENTIDS[1],
         "PROCESSID": "urn:ehmi:sdn-emergence",
         "PATIENTID": bundle.PATIENT_CPR,
         "SENDERID": bundle.SENDER.sor,

@@ -244,11 +244,19 @@ def test_what_is_no_message(content: bytes, said: str) -> None:
     assert CPR not in str(refused.value)
 
 
-@pytest.mark.parametrize("metadata", ["", CPR, '{"resourceType": "Patient"}', f'{{"{CPR}'])
+@pytest.mark.parametrize(
+    "metadata", ["", CPR, f"{CPR}\x00", f"{CPR}\ud800", '{"resourceType": "Patient"}', f'{{"{CPR}']
+)
 def test_metadata_that_are_no_document_reference(metadata: str) -> None:
     with pytest.raises(SubmissionError) as refused:
         wrapped(message(), xds_metadata=metadata)
     assert CPR not in str(refused.value)
+
+
+@pytest.mark.parametrize("statistics", ["MCM:x y", "MCM:\x00", "MCM:\ud800"])
+def test_statistics_that_no_envelope_holds(statistics: str) -> None:
+    with pytest.raises(SubmissionError, match="StatisticalInformation has not the form"):
+        wrapped(message(), statistics=statistics)
 
 
 def test_unwrap_tells_which_rule_is_broken() -> None:
