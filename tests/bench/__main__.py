@@ -7,6 +7,7 @@ One core each: the side that is measured has a core to itself, its lean peer ano
 """
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
