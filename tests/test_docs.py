@@ -21,6 +21,7 @@ from tests.whole_way import whole_way
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), ROOT / "certs" / "README.md"])
 PAGES = (
+    "explanation/delivery-status.md",
     "tutorial/first-exchange.md",
     "how-to/add-a-partner.md",
     "how-to/judge-an-smp-answer.md",

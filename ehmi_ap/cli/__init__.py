@@ -33,6 +33,7 @@ COMMANDS = (
     "smp",
     "lookup",
     "doctor",
+    "eds",
     "sml",
 )
 """The commands in the order of the help text; each is a module of this package."""

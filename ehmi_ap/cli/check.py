@@ -60,7 +60,7 @@ def check(path: Path) -> Report:
     config, found = examine(path)
     report = Report(mistakes=list(found))
     if config is not None:
-        for look in (_agreements, _backends, _tls, _store):
+        for look in (_agreements, _backends, _tls, _eds, _store):
             _collect(report, look, config)
     report.mistakes = list(dict.fromkeys(report.mistakes))
     return report
@@ -100,7 +100,8 @@ def _tls(config: "Config", report: Report) -> None:
     from ehmi_ap.net.tls import client_context, server_context
 
     listeners = (("as4", config.as4.tls), ("internal", config.internal.tls))
-    clients = (("web", config.web.tls), ("discovery", config.discovery.tls))
+    eds = config.eds.tls if config.eds is not None else None
+    clients = (("web", config.web.tls), ("discovery", config.discovery.tls), ("eds", eds))
     for place, tls in (*listeners, *clients):
         if tls is None or any(f"[{place}.tls]" in text for text in report.mistakes):
             continue
@@ -115,6 +116,14 @@ def _tls(config: "Config", report: Report) -> None:
             client_context(**facts) if (place, tls) in clients else server_context(**facts, client_ca=tls.client_ca)
         except ConfigError as error:
             report.mistakes += [f"ehmi-ap.toml: [{place}.tls]: {text}" for text in error.findings]
+
+
+def _eds(config: "Config", report: Report) -> None:
+    if config.eds is None:
+        return
+    report.warnings.append("ehmi-ap.toml: [eds]: is checked and can be previewed; nothing is reported to EDS yet")
+    if config.eds.client_id is None:
+        report.warnings.append("ehmi-ap.toml: [eds] client_id: is missing; the enrolment gives one")
 
 
 def _store(config: "Config", report: Report) -> None:

@@ -11,10 +11,12 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from ehmi_ap import tables
-from ehmi_ap.config.settings import UNREGISTERED, Config, Tls
+from ehmi_ap.config.settings import UNREGISTERED, Config, Eds, Tls
 from ehmi_ap.discovery.network import resolver_mistakes
+from ehmi_ap.ehmi.checks import gln_is_valid
 from ehmi_ap.errors import ConfigError
 from ehmi_ap.pmode import party_table
 from ehmi_ap.profiles import RULES
@@ -113,6 +115,8 @@ def _contradictions(config: Config) -> Iterator[str]:
     if config.discovery.tls.client_ca is not None:
         yield "[discovery.tls] client_ca: is for listeners; whom we trust as an SMP's server is a network's tls_trust"
     yield from (f"[discovery.resolver] {text}" for text in resolver_mistakes(config.discovery.resolver))
+    if config.eds is not None:
+        yield from _eds(config.eds)
     names = ", ".join(config.backends)
     if config.default_backend is not None and config.default_backend not in config.backends:
         yield f"default_backend: there is no [backends.{config.default_backend}]; there is {names or 'none at all'}"
@@ -138,6 +142,39 @@ def _listener(name: str, tls: Tls | None, *, open_: bool) -> Iterator[str]:
         )
     if tls is not None and tls.certificate is None:
         yield f"[{name}.tls] certificate: is missing; name the PEM file of the server's certificate"
+
+
+def _eds(eds: Eds) -> Iterator[str]:
+    for key in ("base", "issuer"):
+        if not _is_plain_https(getattr(eds, key)):
+            yield f"[eds] {key}: has to be a URL that begins with https://, without user, query and fragment"
+    if eds.tls.certificate is None:
+        yield "[eds.tls] certificate: is missing; name the PEM file of the certificate that is enrolled"
+    if eds.tls.client_ca is not None:
+        yield "[eds.tls] client_ca: is for listeners"
+    pairs = [(each.sor, each.gln) for each in eds.organisations]
+    for number, (sor, gln) in enumerate(pairs):
+        place = f"[eds] organisations #{number + 1}"
+        if not re.fullmatch(r"[0-9]{6,18}", sor):
+            yield f"{place} sor: has to be the digits of a SOR code"
+        if not gln_is_valid(gln):
+            yield f"{place} gln: has to be 13 digits, of which the last one is the check digit"
+        if (sor, gln) in pairs[:number]:
+            yield f"{place}: has the SOR code and GLN of another one; leave one out"
+
+
+def _is_plain_https(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return (
+            url.startswith("https://")
+            and bool(parts.hostname)
+            and parts.port != 0
+            and not re.search(r"[\s@?#]", url)
+            and url.isascii()
+        )
+    except ValueError:
+        return False
 
 
 def _is_loopback(host: str) -> bool:
@@ -195,5 +232,6 @@ _TLS_FILES = [item for item in dataclasses.fields(Tls) if item.name in ("certifi
 
 def _tls_tables(config: Config) -> Iterator[tuple[str, Tls]]:
     own = (("as4", config.as4.tls), ("internal", config.internal.tls))
-    calling = (("web", config.web.tls), ("discovery", config.discovery.tls))
+    eds = config.eds.tls if config.eds is not None else None
+    calling = (("web", config.web.tls), ("discovery", config.discovery.tls), ("eds", eds))
     yield from ((name, tls) for name, tls in (*own, *calling) if tls is not None)

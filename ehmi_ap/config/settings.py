@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le, MinLen
 
 from ehmi_ap.discovery.network import Resolver
+from ehmi_ap.ehmi.auditevent import Device
 from ehmi_ap.model import PartyId
 from ehmi_ap.pmode import Profile
 from ehmi_ap.profiles import PROFILES, with_levels
@@ -75,6 +76,49 @@ class Discovery:
     offline: Path | None = None  # folder of signed metadata, NETWORK/*.xml, for when nobody can be asked
     tls: Tls = field(default_factory=Tls)  # what an SMP is shown that wants to know who asks
     resolver: Resolver = field(default_factory=Resolver)  # for networks that say nothing about theirs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdsDevice:
+    """This access point as a Device of EER; `id` is a name there, not a UUID (spec/eds.md 4)."""
+
+    id: Text
+    name: Text | None = None
+    manufacturer: Text | None = None
+    source: Literal["AP", "AP-MSH"] = "AP"  # AP-MSH: access point and message service handler are one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdsOrganisation:
+    """An organisation that this access point serves, and reports for."""
+
+    name: Text
+    sor: Text
+    gln: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Eds:
+    """EHMI's delivery status service, its authorization server, and what we are enrolled with at both."""
+
+    base: Text  # URL of the FHIR server
+    issuer: Text  # of the authorization server, as it writes it itself
+    client_id: Text | None = None  # None: until the enrolment has given one
+    device: EdsDevice
+    organisations: Annotated[tuple[EdsOrganisation, ...], MinLen(1)]
+    renamed: Mapping[str, Text] = field(default_factory=dict)  # word of the envelope -> word of the events (O-21)
+    tls: Tls  # its certificate is who we are, for both
+
+    def as_told(self) -> Device:
+        """This access point, and the organisations it serves, as its events name them."""
+        return Device(
+            id=self.device.id,
+            source=self.device.source,
+            manufacturer=self.device.manufacturer,
+            name=self.device.name,
+            names={each.sor: each.name for each in self.organisations},
+            renamed=self.renamed,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +193,7 @@ class Config:
     internal: InternalListener = field(default_factory=InternalListener)
     web: WebClient = field(default_factory=WebClient)
     discovery: Discovery = field(default_factory=Discovery)
+    eds: Eds | None = None
     trust: Path = Path("trust")  # folder of *.pem
     pmodes: Path = Path("pmodes")  # folder of *.toml
     store: Path = Path("data")  # folder of the database and the payloads

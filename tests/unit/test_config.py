@@ -34,6 +34,21 @@ file = "keys/signing.pem"
 kind = "rest"
 token = { file = "tokens/msh" }
 """
+TWICE = """[[eds.organisations]]
+name = "Aarhus Kommune"
+sor = "937961000016000"
+gln = "5790000121526"
+"""
+EDS = f"""
+[eds]
+base = "https://eds.example/fhir"
+issuer = "https://auth.example/realms/ehmi"
+tls = {{ certificate = "keys/tls.pem" }}
+
+[eds.device]
+id = "Our-AP"
+
+{TWICE}"""
 PMODE = {
     "partner": "partner-ap",
     "url": "https://ap.partner.example/as4",
@@ -186,6 +201,45 @@ class TestMistakes:
         assert len(found) == 1, found
         assert found[0].startswith("ehmi-ap.toml: ")
         assert expected in found[0]
+
+    @pytest.mark.parametrize(
+        ("old", "new", "expected"),
+        [
+            ('base = "https://', 'base = "http://', "[eds] base: has to be a URL that begins with https://"),
+            ("/realms/ehmi", "/realms/ehmi?x=1", "[eds] issuer: has to be a URL that begins with https://"),
+            ("https://auth.example", "https://me@auth.example", "[eds] issuer: has to be"),
+            ("https://auth.example", "https://auth.example:99999", "[eds] issuer: has to be"),
+            ("https://eds.example/fhir", "https:///fhir", "[eds] base: has to be"),
+            ("https://eds.example/fhir", "https://[::1/fhir", "[eds] base: has to be"),
+            ('{ certificate = "keys/tls.pem" }\n\n[eds.d', "{}\n\n[eds.d", "[eds.tls] certificate: is missing"),
+            (
+                'tls = { certificate = "keys/tls.pem" }\n\n[eds.d',
+                'tls = { certificate = "keys/tls.pem", client_ca = "keys/tls.pem" }\n\n[eds.d',
+                "[eds.tls] client_ca: is for listeners",
+            ),
+            (
+                'tls = { certificate = "keys/tls.pem" }\n\n[eds.d',
+                'tls = { certificate = "keys/none.pem" }\n\n[eds.d',
+                "[eds.tls] certificate: there is no file",
+            ),
+            ('tls = { certificate = "keys/tls.pem" }\n\n[eds.d', "\n\n[eds.d", "[eds] tls: is missing"),
+            ('id = "Our-AP"', "", "[eds.device] id: is missing"),
+            ('id = "Our-AP"', 'id = "x"\nsource = "MSH"', "[eds.device] source: has to be one of 'AP' or 'AP-MSH'"),
+            ('"937961000016000"', '"937961 EDS"', "[eds] organisations #1 sor: has to be the digits"),
+            ("5790000121526", "5790000121527", "[eds] organisations #1 gln: has to be 13 digits"),
+            ("name = ", "nam = ", "[eds.organisations] name #1: is missing"),
+            ("[[eds.organisations]]", TWICE + "[[eds.organisations]]", "[eds] organisations #2: has the SOR code"),
+        ],
+    )
+    def test_one_of_eds(self, home: Home, old: str, new: str, expected: str) -> None:
+        found = findings(home(MINIMAL + changed(EDS, old, new)))
+        assert any(text.startswith(f"ehmi-ap.toml: {expected}") for text in found), found
+
+    def test_eds_without_organisations(self, home: Home) -> None:
+        text = EDS.replace(TWICE, "").replace("[eds.device]", "organisations = []\n[eds.device]")
+        found = findings(home(MINIMAL + text))
+        assert any("[eds] organisations: " in each for each in found), found
+
         assert "s3cret" not in found[0]
 
     def test_two_backends_need_a_default_and_tokens_of_their_own(self, home: Home) -> None:

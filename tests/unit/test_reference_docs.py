@@ -46,10 +46,13 @@ def rows(text: str) -> dict[str, str]:
     [
         (Config, "## Top level"),
         (settings.As4Listener, "## `[as4]`"),
-        (settings.Tls, "## `[as4.tls]`, `[internal.tls]`, `[web.tls]`, `[discovery.tls]`"),
+        (settings.Tls, "## `[as4.tls]`, `[internal.tls]`, `[web.tls]`, `[discovery.tls]`, `[eds.tls]`"),
         (settings.InternalListener, "## `[internal]`"),
         (settings.WebClient, "## `[web]`"),
         (settings.Discovery, "## `[discovery]`"),
+        (settings.Eds, "## `[eds]`"),
+        (settings.EdsDevice, "### `[eds.device]`"),
+        (settings.EdsOrganisation, "### `[[eds.organisations]]`"),
         (settings.KeyFile, "## `[keys.signing]`, `[[keys.decryption]]`"),
         (settings.KeyFiles, "## `[keys.signing]`, `[[keys.decryption]]`"),
         (settings.BackendConfig, "## `[backends.NAME]`"),
@@ -162,7 +165,7 @@ def examples(text: str, kind: str) -> list[str]:
     return re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL)
 
 
-def test_the_smallest_configuration(tmp_path: Path, test_pki: Any) -> None:
+def test_the_smallest_configuration_and_one_with_eds(tmp_path: Path, test_pki: Any) -> None:
     for name, content in {
         "keys/tls.pem": test_pki.sender.key_pem + test_pki.sender.pem,
         "keys/ap.p12": test_pki.sender.p12("open"),
@@ -171,8 +174,13 @@ def test_the_smallest_configuration(tmp_path: Path, test_pki: Any) -> None:
     }.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(content)
-    (tmp_path / "ehmi-ap.toml").write_text(examples(CONFIGURATION, "toml")[0])
+    smallest, eds = examples(CONFIGURATION, "toml")
+    (tmp_path / "ehmi-ap.toml").write_text(smallest)
     assert Config.load(tmp_path / "ehmi-ap.toml").party.value == "our-ap"
+    (tmp_path / "ehmi-ap.toml").write_text(smallest + eds)
+    found = Config.load(tmp_path / "ehmi-ap.toml").eds
+    assert found is not None
+    assert found.organisations[0].name == "Aarhus Kommune"
 
 
 def test_the_smallest_pmode() -> None:
