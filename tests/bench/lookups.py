@@ -21,8 +21,9 @@ from pathlib import Path
 from ehmi_ap.agreements import Agreements
 from ehmi_ap.crypto.keys import Keys, Trust
 from ehmi_ap.discovery.found import Found, Result, Wanted
-from ehmi_ap.discovery.lookup import lookup
+from ehmi_ap.discovery.lookup import judge_metadata, lookup
 from ehmi_ap.discovery.network import Network, parse_network
+from ehmi_ap.discovery.snapshots import Snapshot
 from ehmi_ap.flows.ask import ask
 from ehmi_ap.flows.directory import Directory
 from ehmi_ap.net.dns import RecursiveDns
@@ -81,11 +82,16 @@ def _directory(network: Network, dns: RecursiveDns, documents: WebDocuments) -> 
     async def look(wanted: Wanted, network: Network, trust: Trust, *, now: object, known: Found | None) -> Result:
         return await ask(lookup(wanted, network, trust, now=NOW, known=known), dns, documents)
 
+    async def judge(snapshot: Snapshot, wanted: Wanted, network: Network, trust: Trust, *, now: object) -> Result:
+        return await ask(judge_metadata(snapshot.data, wanted, network, trust, now=NOW), dns, documents)
+
     pair = key_pair(smp_certificate())
     agreed = Agreements(
         pmodes=(), keys=Keys(signing=pair, decryption=(pair,)), trust=TRUST, networks={network.name: network}
     )
-    return Directory(look, agreements=lambda: agreed, now=lambda: NOW, clock=time.monotonic, count=lambda _: None)
+    return Directory(
+        look, judge=judge, agreements=lambda: agreed, now=lambda: NOW, clock=time.monotonic, count=lambda _: None
+    )
 
 
 async def _times(what: Callable[[], Awaitable[None]], count: int) -> list[float]:
