@@ -1,4 +1,4 @@
-"""`ehmi-ap demo`: send a patient's result from C1 to C4 through two access points on this machine."""
+"""`ehmi-ap demo`: send a patient's result from C1 to C4 through two access points that find each other."""
 
 import argparse
 import sys
@@ -18,13 +18,17 @@ def add(subparsers: "Subparsers") -> None:
     parser = subparsers.add_parser(
         "demo",
         help="send a message through two access points on this machine",
-        description="Starts two complete access points with throw-away keys, sends FILE (or a HomeCareObservation "
-        "about an invented person) from C1 to C4, and shows the way it went. Needs no network.",
+        description="Starts a DNS zone, an SMP and two complete access points with throw-away keys, sends FILE (or a "
+        "HomeCareObservation about an invented person) from C1 to C4, whose access point is looked up, and shows the "
+        "way it went. Needs no network.",
     )
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a StandardBusinessDocument (ehmiSBDH)")
     parser.add_argument("--document", action="store_true", help="print the demo's own document, and do nothing else")
     parser.add_argument(
-        "--keep", type=Path, metavar="DIR", help="work in DIR, new or empty, and leave everything there"
+        "--keep",
+        type=Path,
+        metavar="DIR",
+        help="work in DIR, new or empty, and leave everything there; the servers end",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)

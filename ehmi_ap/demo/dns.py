@@ -48,6 +48,10 @@ class Zone:
         """Let there be nothing at this name."""
         self._records.pop(self._owner(name), None)
 
+    def text(self) -> str:
+        """All of it, as a zone file."""
+        return "".join(f"{each}\n" for kinds in self._records.values() for each in kinds.values())
+
     def _owner(self, name: str) -> dns.name.Name:
         return dns.name.from_text(name, self.origin)
 

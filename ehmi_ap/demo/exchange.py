@@ -1,7 +1,8 @@
 """One exchange through the demo's network: C1 submits, C4 receives, and everything that proves it.
 
 C1 is a program that talks to C2's REST with `ehmi_ap.client`; C4 is a folder into which C3 delivers. The evidence is
-gathered from both access points afterwards: their events, the wire, the stored receipt, and C4's files.
+gathered afterwards from both access points and the registry: events, the look-up, what the servers were asked, the
+wire, the stored receipt, and C4's files.
 """
 
 import asyncio
@@ -17,8 +18,11 @@ from ehmi_ap.as4.conclude import conclude
 from ehmi_ap.body import MemoryBody
 from ehmi_ap.client import Client
 from ehmi_ap.demo.network import Network, Seen, Site, network
+from ehmi_ap.demo.registry import Asked
+from ehmi_ap.discovery import found
 from ehmi_ap.ehmi import sbdh
 from ehmi_ap.errors import SubmissionError
+from ehmi_ap.flows.terms import found_judges
 from ehmi_ap.model import Acknowledged, DeliveryEvent, Direction, EventKind, MessageId, Payload, Reference
 from ehmi_ap.pmode import Security
 from ehmi_ap.ports import Query
@@ -54,13 +58,19 @@ class ReceiptEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What the demo found. `c1` and `c4` are the files at either end; `identical` holds the document's very bytes."""
+    """What the demo found. `c1` and `c4` are the files at either end; `identical` holds the document's very bytes.
+
+    `lookup` is what C2's look-up of the receiver came to; None: it never began.
+    """
 
     c2: str
     c3: str
+    sml: str
+    smp: str
     document: bytes
     message_id: MessageId
     timeline: tuple[Step, ...]
+    lookup: found.Result | None
     wire: Seen | None
     protection: Security
     receipt: ReceiptEvidence | None
@@ -99,6 +109,7 @@ async def exchange(document: bytes, home: Path) -> Result:
         sent = await _settled(net.c2.ap, message_id, Direction.OUTBOUND)
         arrived = _is_settled(sent) and not sent[-1].failed
         delivered = await _settled(net.c3.ap, message_id, Direction.INBOUND) if arrived else ()
+        lookup = next(iter(net.c2.ap.looked_up), None)
         wire = net.c3.ap.seen[-1] if net.c3.ap.seen else None
         await _told_everything(net.c2)
         await _told_everything(net.c3)
@@ -106,9 +117,12 @@ async def exchange(document: bytes, home: Path) -> Result:
         return Result(
             c2=net.c2.addresses.as4,
             c3=net.c3.addresses.as4,
+            sml=net.registry.resolver,
+            smp=net.registry.smp.base,
             document=document,
             message_id=message_id,
-            timeline=_timeline(begun, submitted, len(document), sent, delivered, wire),
+            timeline=_timeline(begun, submitted, len(document), sent, delivered, net.registry.asked, lookup, wire),
+            lookup=lookup,
             wire=wire,
             protection=net.c2.ap.agreements.pmodes[0].security,
             receipt=await _receipt(net, message_id),
@@ -170,19 +184,20 @@ async def _receipt(net: Network, message_id: MessageId) -> ReceiptEvidence | Non
     wire = await ap.store.receipt(stored[0].key) if stored else None
     if sent is None or wire is None:
         return None
-    pmode = next(item for item in ap.agreements.pmodes if item.name == sent.pmode)
+    template = next(item for item in ap.agreements.pmodes if item.name == sent.pmode)
+    pmode, trust = found_judges(template, sent.message.to.id, sent.signers)
     outcome = conclude(
         wire,
         message_id=message_id,
         references=sent.references,
         pmode=pmode,
-        trust=ap.agreements.trust,
+        trust=trust,
         now=datetime.now(UTC),
     )
     if not isinstance(outcome, Acknowledged):
         return None
     received = {item.uri: item for item in outcome.receipt.references}
-    signer = ap.agreements.trust.certificate(pmode.certificate or "")
+    signer = trust.certificate(pmode.certificate or "")
     return ReceiptEvidence(
         message_id=outcome.receipt.message_id,
         signer=signer.subject,
@@ -196,6 +211,8 @@ def _timeline(
     size: int,
     sent: Events,
     delivered: Events,
+    asked: Sequence[Asked],
+    lookup: found.Result | None,
     wire: Seen | None,
 ) -> tuple[Step, ...]:
     moments = [
@@ -209,17 +226,19 @@ def _timeline(
             (wire.request.at, "C2 -> C3", f"AS4 message, {wire.request.size:,} bytes: compressed, signed, encrypted"),
             (wire.answer.at, "C3 -> C2", f"AS4 {answer}, {wire.answer.size:,} bytes"),
         ]
-    moments += [(event.at, *_told(event)) for event in (*sent, *delivered)]
+    moments += [(each.at, f"C2 -> {each.where}", each.what) for each in asked]
+    moments += [(event.at, *_told(event, lookup)) for event in (*sent, *delivered)]
     return tuple(
         Step(after=(at - begun).total_seconds(), where=where, what=what)
         for at, where, what in sorted(moments, key=lambda moment: moment[0])
     )
 
 
-def _told(event: DeliveryEvent) -> tuple[str, str]:
+def _told(event: DeliveryEvent, lookup: found.Result | None) -> tuple[str, str]:
     """An event of the timeline in words."""
     told = {
         (EventKind.RECEIVED, Direction.OUTBOUND): ("at C2", "msg-received: stored, its checks passed"),
+        (EventKind.DISCOVERED, Direction.OUTBOUND): ("at C2", f"discovered: {_where(lookup)}"),
         (EventKind.SENT, Direction.OUTBOUND): ("at C2", "msg-sent: the receipt is verified and stored"),
         (EventKind.RECEIVED, Direction.INBOUND): (
             "at C3",
@@ -232,6 +251,13 @@ def _told(event: DeliveryEvent) -> tuple[str, str]:
         where = "at C2" if event.direction is Direction.OUTBOUND else "at C3"
         what = " ".join(filter(None, (event.kind.value, "failed" if event.failed else "", event.code, event.detail)))
     return where, what
+
+
+def _where(lookup: found.Result | None) -> str:
+    if not isinstance(lookup, found.Found):
+        return "nothing"
+    endpoint = lookup.endpoint
+    return f"{endpoint.url}, certificate of {endpoint.encryption.subject}; metadata signed by {lookup.signer}"
 
 
 def pairs(evidence: ReceiptEvidence) -> Iterator[tuple[str, str, str, bool]]:

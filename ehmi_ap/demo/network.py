@@ -1,9 +1,11 @@
-"""Two access points of ours that know each other, each complete: the network that the demo and tests run in.
+"""Two access points of ours that find each other by discovery, each complete: the network of the demo and of tests.
 
     async with network(home, now=now, offer=addressing) as net:
         net.c2, net.c3                      each with its configuration, store, TLS listener and internal listener
+        net.registry                        the zone and the SMP that have both, and the CAs
 
 Rules of this room:
+- No file of an access point says anything of the other: a P-Mode names the network, and the network the CAs.
 - Nothing of the product is replaced: the configurations are files that `ehmi-ap serve` would take as well, the
   access points are AccessPoint, the listeners are the server's, on ports of the loopback that the system chooses.
 - Everything is below one folder, and everything that was started has ended when the block ends.
@@ -15,19 +17,25 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import copyfile
 
 from ehmi_ap import tables
 from ehmi_ap.access_point import AccessPoint
 from ehmi_ap.as4 import mime
 from ehmi_ap.config import Config
-from ehmi_ap.demo.pki import Authority, write_private
+from ehmi_ap.crypto.keys import Trust
+from ehmi_ap.demo.pki import Files, write_private
+from ehmi_ap.demo.registry import AP_CA, NETWORK, TLS_CA, Registry, registry
+from ehmi_ap.discovery.found import Found, Result, Wanted
+from ehmi_ap.discovery.identifiers import wanted
+from ehmi_ap.discovery.network import Network as Rules
 from ehmi_ap.errors import PeerError
 from ehmi_ap.model import Wire
 from ehmi_ap.pmode import Addressing
 from ehmi_ap.server import Addresses, listening
 
 PARTY_TYPE = "urn:oasis:names:tc:ebcore:partyid-type:unregistered"
-AUTHORITY = "demo-ca"
+PMODE = "ehmi"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +66,25 @@ class Seen:
 
 
 class WatchedAccessPoint(AccessPoint):
-    """An access point that remembers the outer form of what came in over AS4, for the demo to show."""
+    """An access point that remembers what it looked up, and the outer form of what came in over AS4, to be shown."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.seen: list[Seen] = []
+        self.looked_up: list[Result] = []
 
     async def receive(self, wire: Wire) -> Wire:
         request = _seen(wire)
         answer = await super().receive(wire)
         self.seen.append(Seen(request, _seen(answer)))
         return answer
+
+    async def _look_up(
+        self, wanted: Wanted, network: Rules, trust: Trust, *, now: datetime, known: Found | None
+    ) -> Result:
+        result = await super()._look_up(wanted, network, trust, now=now, known=known)
+        self.looked_up.append(result)
+        return result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,91 +99,98 @@ class Site:
     files: Path
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """C1 talks to C2, C2 to C3, C3 to C4."""
+    """C1 talks to C2, C2 to C3, C3 to C4; C2 and C3 find each other in the registry."""
 
     c2: Site
     c3: Site
+    registry: Registry
 
 
 @asynccontextmanager
 async def network(home: Path, *, now: datetime, offer: Addressing) -> AsyncIterator[Network]:
-    """Lay out two access points below `home` (empty), start them, and agree on what `offer` says is exchanged.
+    """Lay out a registry and two access points below `home` (empty), start them, and register who exchanges `offer`.
 
-    Their P-Modes are put in place while they run, because only then are the ports known.
+    Its sender is behind C2, its receiver behind C3. They are registered when the access points run, because only then
+    are the ports known.
     """
-    authority = Authority.new("ehmi-ap demo CA", now=now)
-    configs = {name: _lay_out(home / name, name, system, authority, now) for name, system in _SYSTEMS.items()}
     async with AsyncExitStack() as stack:
+        found = await stack.enter_async_context(registry(home / "registry", now=now))
         sites = {}
-        for name, config in configs.items():
-            ap = WatchedAccessPoint(config)
+        for name, system in _SYSTEMS.items():
+            ap = WatchedAccessPoint(_lay_out(home / name, name, system, found, offer, now))
             await stack.enter_async_context(ap)
             addresses = await stack.enter_async_context(listening(ap))
             token = (home / name / "token").read_text()
-            system = _SYSTEMS[name]
             sites[name] = Site(name=name, system=system, ap=ap, addresses=addresses, token=token, files=home / system)
-        c2, c3 = sites["c2"], sites["c3"]
-        await _introduce(c2, to=c3, offer=offer)
-        await _introduce(c3, to=c2, offer=offer)
-        yield Network(c2, c3)
+        net = Network(c2=sites["c2"], c3=sites["c3"], registry=found)
+        for site, participant in ((net.c2, offer.sender), (net.c3, offer.receiver)):
+            sought = wanted(str(participant), offer.action, offer.service.value, found.network)
+            certificate = site.ap.agreements.keys.signing.certificate
+            found.register(sought, url=site.addresses.as4, certificate=certificate, now=now)
+        yield net
 
 
 _SYSTEMS = {"c2": "c1", "c3": "c4"}
 """Who stands behind which access point; also the name of its backend."""
 
 
-def _lay_out(folder: Path, name: str, system: str, authority: Authority, now: datetime) -> Config:
-    """Write keys, certificates and ehmi-ap.toml of one access point, and read them back."""
-    party = _party(name)
-    keys = authority.access_point(party, now=now).write(folder / "keys", "ap")
-    tls = authority.tls_server(party, now=now).write(folder / "keys", "tls")
-    (folder / "trust").mkdir()
-    (folder / "trust" / f"{AUTHORITY}.pem").write_bytes(authority.certificate_pem)
-    (folder / "pmodes").mkdir()
+def _lay_out(folder: Path, name: str, system: str, found: Registry, offer: Addressing, now: datetime) -> Config:
+    """Write all files of one access point, and read its ehmi-ap.toml back."""
+    settings = _settings(folder, name, system, found, now)
+    for kept in ("trust", "pmodes", "networks"):
+        (folder / kept).mkdir()
+    for authority in found.authorities:
+        copyfile(found.folder / f"{authority}.pem", folder / "trust" / f"{authority}.pem")
+    (folder / "networks" / f"{NETWORK}.toml").write_text(tables.to_toml(found.settings))
+    (folder / "pmodes" / f"{PMODE}.toml").write_text(tables.to_toml(_pmode(offer)))
     write_private(folder / "token", secrets.token_urlsafe(24).encode())
-    settings = {
+    file = folder / "ehmi-ap.toml"
+    file.write_text(tables.to_toml(settings))
+    return Config.load(file)
+
+
+def _settings(folder: Path, name: str, system: str, found: Registry, now: datetime) -> dict[str, object]:
+    """What ehmi-ap.toml says; the keys that it names are written."""
+    party = f"demo-ap-{name}"
+    keys = found.authorities[AP_CA].access_point(party, now=now).write(folder / "keys", "ap")
+    server = found.authorities[TLS_CA].tls_server(party, now=now).write(folder / "keys", "tls")
+    client = found.authorities[TLS_CA].tls_client(party, now=now).write(folder / "keys", "smp-client")
+    return {
         "domain": f"{name}.demo.example",
         "party": {"id": party, "type": PARTY_TYPE},
         "as4": {
             "host": "127.0.0.1",
             "port": 0,
             "public_url": "https://localhost/as4",
-            "tls": {"certificate": f"keys/{tls.certificate.name}", "key": f"keys/{tls.key.name}"},
+            "tls": _named(server),
         },
         "internal": {"host": "127.0.0.1", "port": 0},
         "keys": {"signing": {"file": f"keys/{keys.key.name}", "certificate": f"keys/{keys.certificate.name}"}},
+        "discovery": {"tls": _named(client)},
         "backends": {system: {"kind": "directory", "path": f"../{system}", "token": {"file": "token"}}},
         "log": {"level": "error"},
     }
-    file = folder / "ehmi-ap.toml"
-    file.write_text(tables.to_toml(settings))
-    return Config.load(file)
 
 
-async def _introduce(site: Site, *, to: Site, offer: Addressing) -> None:
-    """Give `site` the certificate of `to` and a P-Mode with it, as an administrator would over REST."""
-    certificate = to.ap.config.keys.signing.certificate
-    assert certificate is not None  # _lay_out writes it beside the key
-    await site.ap.put_certificate(to.name, certificate.read_bytes())
+def _named(tls: Files) -> dict[str, str]:
+    return {"certificate": f"keys/{tls.certificate.name}", "key": f"keys/{tls.key.name}"}
+
+
+def _pmode(offer: Addressing) -> dict[str, object]:
+    """The template for what `offer` says is exchanged, with whomever the network has."""
     pmode: dict[str, object] = {
         "profile": "ehmi",
-        "partner": _party(to.name),
-        "url": to.addresses.as4,
-        "certificate": to.name,
-        "trust": [AUTHORITY],
-        "tls_trust": AUTHORITY,
+        "network": NETWORK,
+        "tls_trust": TLS_CA,
         "service": offer.service.value,
         "actions": [offer.action],
+        "retry": {"attempts": 1},  # whoever watches the demo does not wait for a second one
     }
     if ":" not in offer.service.value:
         pmode["party_id_uri"] = False  # a PROCESSID of before 2026, `sdn-emergence`, is no URI (ehmi O-7)
-    await site.ap.put_pmode(to.name, pmode)
-
-
-def _party(name: str) -> str:
-    return f"demo-ap-{name}"
+    return pmode
 
 
 def _seen(wire: Wire) -> SeenMessage:

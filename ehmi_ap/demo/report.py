@@ -1,11 +1,13 @@
 """What the demo found, for people and for programs."""
 
 import textwrap
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ehmi_ap.demo.exchange import Result, pairs
 from ehmi_ap.demo.network import SeenMessage
+from ehmi_ap.discovery.found import Found
 
 
 def text(result: Result, home: Path) -> str:
@@ -13,6 +15,7 @@ def text(result: Result, home: Path) -> str:
     sections = (
         ("", _who(result)),
         ("Timeline (seconds)", [f"{step.after:8.3f}  {step.where:9} {step.what}" for step in result.timeline]),
+        ("Look-up by C2, with its evidence", _lookup(result)),
         ("On the wire, C2 -> C3", [*_shape(result.wire.request), *_protection(result)] if result.wire else ["nothing"]),
         ("On the wire, C3 -> C2", _shape(result.wire.answer) if result.wire else ["nothing"]),
         ("Receipt, verified again from C2's store", _evidence(result)),
@@ -31,9 +34,13 @@ def as_json(result: Result, home: Path) -> dict[str, Any]:
         "message_id": result.message_id,
         "document": {"size": len(result.document), "sha256": result.sha256},
         "access_points": {"c2": result.c2, "c3": result.c3},
+        "network": {"sml": result.sml, "smp": result.smp},
         "timeline": [
             {"after_s": round(step.after, 6), "where": step.where, "what": step.what} for step in result.timeline
         ],
+        "lookup": {"found": isinstance(result.lookup, Found), "steps": [asdict(step) for step in result.lookup.steps]}
+        if result.lookup
+        else None,
         "wire": {"request": _shape_json(result.wire.request), "answer": _shape_json(result.wire.answer)}
         if result.wire
         else None,
@@ -61,11 +68,26 @@ def _who(result: Result) -> list[str]:
     return [
         "A patient's result goes from C1 (a municipality) to C4 (a general practitioner).",
         "Two access points of ours, C2 and C3, carry it over TLS; nothing leaves this machine.",
+        "C2 knows nothing of C3: it looks the receiver up, in DNS (SML) and at an SMP.",
         "",
         f"C2        {result.c2}",
         f"C3        {result.c3}",
+        f"SML       {result.sml}, the DNS server of the zone",
+        f"SMP       {result.smp}",
         f"document  {len(result.document):,} bytes, sha256 {result.sha256}",
         f"message   {result.message_id}",
+    ]
+
+
+def _lookup(result: Result) -> list[str]:
+    """As `ehmi-ap lookup` has it: what was done, and below it what was seen."""
+    if result.lookup is None:
+        return ["nothing was looked up"]
+    marks = [("look at" if step.warning else "ok") if step.ok else "broken" for step in result.lookup.steps]
+    return [
+        line
+        for mark, step in zip(marks, result.lookup.steps, strict=True)
+        for line in (f"{mark:8}{step.what}", f"        {step.evidence}")
     ]
 
 

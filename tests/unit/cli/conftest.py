@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,12 +11,16 @@ from uuid import uuid4
 import pytest
 
 from ehmi_ap.body import MemoryBody
-from ehmi_ap.demo import network as demo_network
 from ehmi_ap.demo.envelope import standard_business_document
-from ehmi_ap.demo.network import Network, Site, network
+from ehmi_ap.demo.network import PMODE, Network, Site, network
 from ehmi_ap.ehmi import sbdh
 from ehmi_ap.model import Payload
-from ehmi_ap.pmode import Addressing
+
+Change = Callable[[Network], Awaitable[None]]
+
+
+async def nothing(net: Network) -> None:
+    """As the demo has it."""
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +29,7 @@ def document() -> bytes:
 
 
 @contextmanager
-def running(document: bytes, folder: Path) -> Iterator[Network]:
+def running(document: bytes, folder: Path, change: Change = nothing) -> Iterator[Network]:
     """Two access points in a thread of their own, so that a synchronous command can talk to them."""
     offer = sbdh.address(Payload(body=MemoryBody(document), mime_type="application/xml"))
     assert offer is not None
@@ -36,6 +40,7 @@ def running(document: bytes, folder: Path) -> Iterator[Network]:
 
     async def live() -> None:
         async with network(folder, now=datetime.now(UTC), offer=offer) as two:
+            await change(two)
             started.append(two)
             up.set()
             await stop.wait()
@@ -62,24 +67,19 @@ def running(document: bytes, folder: Path) -> Iterator[Network]:
 
 @pytest.fixture(scope="module")
 def net(document: bytes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
-    """C2 and C3, who know each other."""
+    """C2 and C3, who find each other."""
     with running(document, tmp_path_factory.mktemp("net")) as two:
         yield two
 
 
 @pytest.fixture
-def refusing(
-    document: bytes, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Network]:
-    """C2 knows C3, but C3 does not know C2 and refuses what it sends."""
-    introduce = demo_network._introduce
+def refusing(document: bytes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    """C2 finds C3, but C3 has no P-Mode and refuses what C2 sends."""
 
-    async def one_way(site: Site, *, to: Site, offer: Addressing) -> None:
-        if site.name == "c2":
-            await introduce(site, to=to, offer=offer)
+    async def without_pmode(two: Network) -> None:
+        await two.c3.ap.delete_pmode(PMODE)
 
-    monkeypatch.setattr(demo_network, "_introduce", one_way)
-    with running(document, tmp_path_factory.mktemp("refusing")) as two:
+    with running(document, tmp_path_factory.mktemp("refusing"), without_pmode) as two:
         yield two
 
 

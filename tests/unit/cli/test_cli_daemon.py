@@ -101,7 +101,11 @@ def test_the_same_for_programs(document: bytes, tmp_path: Path, capsys: pytest.C
     code, out, _ = run(capsys, "show", "json@example", "--json")
     assert code == 0
     assert loaded(out)["message"]["message_id"] == "json@example"
-    assert {event["kind"] for event in loaded(out)["events"]} == {"msg-received", "msg-sent"}
+    assert {event["kind"] for event in loaded(out)["events"]} == {
+        "msg-received",
+        "discovered",
+        "msg-sent",
+    }
     code, out, _ = run(capsys, "list", "--json", "--direction", "outbound", "--limit", "1")
     assert code == 0
     assert len(loaded(out)) == 1

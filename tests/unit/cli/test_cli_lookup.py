@@ -10,7 +10,12 @@ import pytest
 from publisher import PROFILE, WANTED, Net, published
 
 from ehmi_ap import cli
+from ehmi_ap.body import MemoryBody
+from ehmi_ap.demo import network as demo
+from ehmi_ap.demo.bundle import RECEIVER, SENDER
 from ehmi_ap.discovery.snapshots import read_snapshot
+from ehmi_ap.ehmi import sbdh
+from ehmi_ap.model import Payload
 from tests import pair
 from tests.pki import NOW
 from tests.simulated_network import ap_ca, certificate, smp_ca
@@ -168,3 +173,20 @@ def test_a_network_that_ships_is_incomplete_until_an_operator_completes_it(capsy
     assert cli.main(["lookup", *IDS, "--network", "ehmi", "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert (found["outcome"], found["problem"]["reason"]) == ("misconfigured", "NETWORK_INCOMPLETE")
+
+
+@pytest.mark.parametrize(("name", "gln", "there"), [("c2", RECEIVER.gln, "c3"), ("c3", SENDER.gln, "c2")])
+def test_both_access_points_of_the_demo_find_each_other(
+    net: demo.Network, document: bytes, name: str, gln: str, there: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By their own configurations, as the demo looks up."""
+    config = getattr(net, name).ap.config.home / "ehmi-ap.toml"
+    offer = sbdh.address(Payload(body=MemoryBody(document), mime_type="application/xml"))
+    assert offer is not None
+    ids = (f"0088:{gln}", offer.action, offer.service.value)
+    assert cli.main(["lookup", *ids, "--network", "demo", "--config", str(config), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["endpoint"]["url"] == getattr(net, there).addresses.as4
+    certificate = getattr(net, there).ap.agreements.keys.signing.certificate
+    assert found["endpoint"]["certificate_sha256"] == certificate.sha256
+    assert all(step["ok"] and not step["warning"] for step in found["steps"])

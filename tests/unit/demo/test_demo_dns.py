@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
+import dns.zone
 import pytest
 from dnslib import EDNS0, QTYPE, RCODE, DNSHeader, DNSQuestion, DNSRecord
 
@@ -40,6 +41,13 @@ async def server(zone: Zone) -> AsyncIterator[str]:
 
 async def ask(server: str, name: str, *, tcp: bool = False) -> DnsAnswer:
     return await RecursiveDns(Resolver(servers=(server,), tcp=tcp), moment=0).ask(Question(name=f"{name}.sml.example"))
+
+
+def test_a_zone_has_a_text_that_zone_files_have(zone: Zone) -> None:
+    read = dns.zone.from_text(zone.text(), "sml.example.")
+    assert sum(len(records) for _, records in read.iterate_rdatasets()) == 2 + 1 + 4 + 60 + 2
+    assert read.find_rdataset("smp", "A")[1].to_text() == "192.0.2.2"
+    assert read.find_rdataset("abc.iso6523-actorid-upis", "NAPTR").ttl == 30
 
 
 @pytest.mark.parametrize("tcp", [False, True])

@@ -5,24 +5,45 @@ import json
 import socket
 import stat
 import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
+from cryptography.x509 import load_pem_x509_certificate, load_pem_x509_certificates
 
 from ehmi_ap import cli
-from ehmi_ap.config import Config
-from ehmi_ap.demo import network, report
+from ehmi_ap.body import MemoryBody
+from ehmi_ap.config import Config, load_agreements
+from ehmi_ap.crypto.certificate import Certificate
+from ehmi_ap.demo import report
+from ehmi_ap.demo.bundle import RECEIVER
 from ehmi_ap.demo.envelope import standard_business_document
 from ehmi_ap.demo.exchange import Result, exchange
+from ehmi_ap.demo.network import PMODE, Network, network
+from ehmi_ap.demo.registry import AP_CA, NETWORK, SMP_CA, ZONE
+from ehmi_ap.discovery.found import Found, Wanted
+from ehmi_ap.discovery.identifiers import ISO6523, wanted
+from ehmi_ap.discovery.network import Naming
+from ehmi_ap.discovery.sml import dns_name
+from ehmi_ap.ehmi import sbdh
 from ehmi_ap.errors import SubmissionError
-from ehmi_ap.pmode import Addressing
+from ehmi_ap.model import Participant, Payload
 
 
 def own_document() -> bytes:
     return standard_business_document(now=datetime.now(UTC), new_uuid=uuid4)
+
+
+OFFER = sbdh.address(Payload(body=MemoryBody(own_document()), mime_type="application/xml"))
+assert OFFER is not None
+IDS = (f"0088:{RECEIVER.gln}", OFFER.action, OFFER.service.value)
 
 
 @pytest.fixture(scope="module")
@@ -84,22 +105,72 @@ def test_on_the_wire_are_an_envelope_and_one_encrypted_part(result: Result) -> N
     assert result.wire.answer.content_type.startswith("application/soap+xml")
 
 
-def test_the_configurations_are_files_that_serve_would_take(result: Result, home: Path) -> None:
+@pytest.mark.parametrize("name", ["c2", "c3"])
+def test_the_configurations_are_files_that_serve_would_take(result: Result, home: Path, name: str) -> None:
     assert result.ok
-    for name in ("c2", "c3"):
-        config = Config.load(home / name / "ehmi-ap.toml")
-        assert config.party.value == f"demo-ap-{name}"
-        assert stat.S_IMODE((home / name / "token").stat().st_mode) == 0o600
-        assert len((home / name / "pmodes" / ("c3.toml" if name == "c2" else "c2.toml")).read_text().splitlines()) <= 12
+    config = Config.load(home / name / "ehmi-ap.toml")
+    assert config.party.value == f"demo-ap-{name}"
+    assert stat.S_IMODE((home / name / "token").stat().st_mode) == 0o600
+    assert load_agreements(config).warnings == ()
+
+
+@pytest.mark.parametrize(("name", "other"), [("c2", "c3"), ("c3", "c2")])
+def test_nothing_of_the_partner_is_in_the_files(result: Result, home: Path, name: str, other: str) -> None:
+    """One template names the network; no party, URL, port or certificate of the other side is anywhere."""
+    [pmode] = load_agreements(Config.load(home / name / "ehmi-ap.toml")).pmodes
+    assert (pmode.network, pmode.partner, pmode.url, pmode.certificate) == (NETWORK, None, None, None)
+    assert pmode.participants == ()
+    certificate = load_pem_x509_certificate((home / other / "keys" / "ap.crt.pem").read_bytes())
+    port = str(urlsplit(getattr(result, other)).port)
+    files = [path for path in (home / name).rglob("*") if path.suffix in (".toml", ".pem")]
+    assert {"demo.toml", "ehmi.toml", "ehmi-ap.toml"} < {path.name for path in files}
+    for path in files:
+        text = path.read_text()
+        if path.suffix == ".toml":
+            assert f"demo-ap-{other}" not in text
+            assert port not in text
+            assert RECEIVER.gln not in text
+        elif "BEGIN CERTIFICATE" in text:
+            assert certificate not in load_pem_x509_certificates(path.read_bytes())
+
+
+def test_the_look_up_is_shown_from_the_name_to_the_certificate(result: Result, home: Path) -> None:
+    """By what the servers were asked, in its order, and by what C2 saw."""
+    assert isinstance(result.lookup, Found)
+    name = dns_name(Participant(f"0088:{RECEIVER.gln}", ISO6523), ZONE, Naming())
+    told = report.text(result, home)
+    for text in (name, result.sml, result.smp, '"Meta:SMP"', "CN=demo-smp", result.c3, "CN=demo-ap-c3", "CRL at"):
+        assert text in told.partition("Look-up by C2")[2].partition("On the wire")[0]
+    steps = [(step.where, step.what) for step in result.timeline]
+    asked = [where for where, _ in steps if where in ("C2 -> SML", "C2 -> SMP", "C2 -> CA")]
+    assert asked == ["C2 -> SML", "C2 -> SMP", "C2 -> CA", "C2 -> CA"]
+    [discovered] = [what for where, what in steps if what.startswith("discovered")]
+    assert all(text in discovered for text in (result.c3, "CN=demo-ap-c3", "CN=demo-smp"))
+    assert steps.index(("at C2", discovered)) < [where for where, _ in steps].index("C2 -> C3")
+
+
+def test_what_was_published_is_kept(result: Result, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The servers are gone, so a look-up finds nobody to ask; what the SMP had can still be judged."""
+    assert isinstance(result.lookup, Found)
+    kept = home / "registry"
+    assert result.smp in (kept / f"{ZONE}.zone").read_text()
+    metadata = kept / f"0088-{RECEIVER.gln}.xml"
+    assert metadata.read_bytes() == result.lookup.metadata
+    assert cli.main(["smp", str(metadata), "--trust", str(kept / f"{SMP_CA}.pem"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["chosen"]["url"] == result.c3
+    assert (
+        cli.main(["lookup", *IDS, "--network", NETWORK, "--config", str(home / "c2" / "ehmi-ap.toml"), "--json"]) == 1
+    )
+    assert json.loads(capsys.readouterr().out)["outcome"] == "unavailable"
 
 
 def test_everything_that_was_started_has_ended(result: Result, left_behind: set[threading.Thread]) -> None:
     """No thread is left, and nobody listens any more."""
     assert left_behind == set()
-    for address in (result.c2, result.c3):
-        host, _, port = address.removeprefix("https://").removesuffix("/as4").rpartition(":")
+    for address in (result.c2, result.c3, result.smp, f"dns://{result.sml}"):
+        url = urlsplit(address)
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection((host, int(port)), timeout=5)
+            socket.create_connection((url.hostname, url.port), timeout=5)
 
 
 def test_the_report_tells_people_everything(result: Result, home: Path) -> None:
@@ -117,6 +188,9 @@ def test_the_report_for_programs_says_the_same(result: Result, home: Path) -> No
     assert told["receipt"]["verified"] is True
     assert all(reference["sent"] == reference["received"] for reference in told["receipt"]["references"])
     assert told["document"]["sha256"] == result.sha256
+    assert told["lookup"]["found"] is True
+    assert all(step["ok"] for step in told["lookup"]["steps"])
+    assert told["network"] == {"sml": result.sml, "smp": result.smp}
     assert [step["what"] for step in told["timeline"]] == [step.what for step in result.timeline]
 
 
@@ -198,22 +272,95 @@ def test_the_demos_own_document_can_be_had(capfdbinary: pytest.CaptureFixture[by
     assert documents[0] != documents[1]
 
 
+@asynccontextmanager
+async def changed(change: Callable[[Network], Awaitable[None]], home: Path, **arguments: Any) -> AsyncIterator[Network]:
+    """The demo's network, after something was done to it."""
+    async with network(home, **arguments) as net:
+        await change(net)
+        yield net
+
+
+def run_changed(
+    change: Callable[[Network], Awaitable[None]], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Result, str]:
+    """One exchange of the demo's own message there, and what the demo would print."""
+    monkeypatch.setattr("ehmi_ap.demo.exchange.network", partial(changed, change))
+    result = asyncio.run(exchange(own_document(), home))
+    assert not result.ok
+    assert (result.c4, result.receipt) == ((), None)
+    return result, report.text(result, home)
+
+
 def test_a_refusal_is_told_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """C3 does not know C2's party: the timeline says refusal, the report why, and the result is no success."""
-    introduce = network._introduce
+    """C3 has no P-Mode: the timeline says refusal, the report why, and the result is no success."""
 
-    async def only_c3_to_c2(site: network.Site, *, to: network.Site, offer: Addressing) -> None:
-        if site.name == "c2":
-            await introduce(site, to=to, offer=offer)
+    async def without_pmode(net: Network) -> None:
+        await net.c3.ap.delete_pmode(PMODE)
 
-    monkeypatch.setattr(network, "_introduce", only_c3_to_c2)
-    refused = asyncio.run(exchange(own_document(), tmp_path))
-    assert not refused.ok
-    assert refused.c4 == ()
-    assert refused.receipt is None
+    refused, told = run_changed(without_pmode, tmp_path, monkeypatch)
     assert any("AS4 refusal" in step.what for step in refused.timeline)
     assert refused.failure is not None
-    assert "FAILED: C4 does not hold the document." in report.text(refused, tmp_path)
+    assert "FAILED: C4 does not hold the document. refused by the peer" in told
+
+
+def entry(net: Network) -> Wanted:
+    return wanted(*IDS, net.registry.network)
+
+
+def register(net: Network, ca: str, **changes: Any) -> None:
+    """C3's entry anew, with a certificate of its name below this CA that is not C3's, but for the `changes`."""
+    now = datetime.now(UTC)
+    other = Certificate.from_pem(net.registry.authorities[ca].access_point("demo-ap-c3", now=now).certificate_pem)
+    net.registry.register(entry(net), **{"url": net.c3.addresses.as4, "certificate": other, "now": now, **changes})
+
+
+async def of_another_ca(net: Network) -> None:
+    register(net, SMP_CA)
+
+
+async def of_another_key(net: Network) -> None:
+    register(net, AP_CA)
+
+
+async def where_nobody_listens(net: Network) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"https://127.0.0.1:{taken.getsockname()[1]}/as4"
+    register(net, AP_CA, url=url)
+
+
+async def not_at_the_smp(net: Network) -> None:
+    net.registry.smp.remove(entry(net).participant, entry(net).document)
+
+
+async def not_in_the_zone(net: Network) -> None:
+    net.registry.zone.remove(f"{dns_name(entry(net).participant, ZONE, net.registry.network.naming)}.")
+
+
+@pytest.mark.parametrize(
+    ("change", "broken", "told"),
+    [
+        (of_another_ca, "Choose the endpoint", "no path from the certificate to a trusted one"),
+        (of_another_key, None, "looked up anew: certificate and URL are the same"),
+        (where_nobody_listens, None, "the peer could not be reached in 1 attempts"),
+        (not_at_the_smp, "Ask the SMP for what the participant is registered for", "does not know"),
+        (not_in_the_zone, "Have it confirmed that the name is not there", "is not registered in sml.demo.example"),
+    ],
+)
+def test_a_wrong_entry_is_told_as_what_it_is(
+    change: Callable[[Network], Awaitable[None]],
+    broken: str | None,
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The last line is one sentence; the look-up shows the step that failed, if it did."""
+    result, text = run_changed(change, tmp_path, monkeypatch)
+    last = text.splitlines()[-1]
+    assert last.startswith("FAILED: C4 does not hold the document. ")
+    assert told in last
+    assert result.lookup is not None
+    assert next((step.what for step in result.lookup.steps if not step.ok), None) == broken
+    assert (f"broken  {broken}\n" in text) is (broken is not None)
 
 
 def test_a_file_that_is_not_there_is_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
