@@ -37,14 +37,14 @@ class Trail:
         self._what = what
 
     def saw(self, evidence: str, *, warning: bool = False) -> None:
-        self._steps.append(Step(what=_text(self._what), evidence=_text(evidence), warning=warning))
+        self._steps.append(Step(what=printable(self._what), evidence=printable(evidence), warning=warning))
 
     def failed(self, error: DiscoveryError) -> tuple[Step, ...]:
         """All steps; the last is the one that `error` ended."""
-        return (*self._steps, Step(what=_text(self._what), evidence=_text(str(error)), ok=False))
+        return (*self._steps, Step(what=printable(self._what), evidence=printable(str(error)), ok=False))
 
 
-def _text(value: str) -> str:
+def printable(value: str) -> str:
     """Without what a terminal might act on, and not without end."""
     shown = value[:_LONGEST]
     if not shown.isprintable():

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from ehmi_ap.crypto.keys import Keys, Trust
 from ehmi_ap.discovery.found import FOUND, Endpoint, Found, Missed, Result, Step, Wanted
+from ehmi_ap.discovery.inquiry import printable
 from ehmi_ap.discovery.lookup import lookup
 from ehmi_ap.discovery.network import Network
 from ehmi_ap.errors import ApError, DiscoveryError
@@ -109,10 +110,10 @@ class _Examination:
             self.steps.append(Step(what=what, evidence=f"not done: {reason}", warning=True))
         except ApError as error:
             problem = error if isinstance(error, DiscoveryError) else not_sent(error)
-            self.steps.append(Step(what=what, evidence=problem.what, ok=False))
+            self.steps.append(Step(what=what, evidence=printable(problem.what), ok=False))
             self.problems.append(problem)
         else:
-            self.steps.append(Step(what=what, evidence=seen.text, warning=seen.warning))
+            self.steps.append(Step(what=what, evidence=printable(seen.text), warning=seen.warning))
             return True
         return False
 
