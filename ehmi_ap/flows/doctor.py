@@ -4,7 +4,7 @@ Nothing is kept and nothing is sent but a message to the test service. A broken 
 checked all the same is, since a wrong clock or a wrong entry of our own may be the reason for what broke before it.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -102,7 +102,7 @@ class _Examination:
             problem=min(self.problems, key=lambda each: each.reason != "CLOCK_OFF", default=None),
         )
 
-    async def _check(self, what: str, link: Coroutine[None, None, Evidence]) -> bool:
+    async def _check(self, what: str, link: Awaitable[Evidence]) -> bool:
         """Note what is seen; whether the link holds."""
         try:
             seen = await link
