@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ehmi_ap.access_point import AccessPoint
     from ehmi_ap.body import MemoryBody
     from ehmi_ap.config import Config
-    from ehmi_ap.ehmi.envelope import Header
+    from ehmi_ap.ehmi.header import Header
     from ehmi_ap.ehmi.judge import Judgement, judge
     from ehmi_ap.ehmi.receipts import correlates, envelope_receipt, wants_receipt
     from ehmi_ap.ehmi.reliability import (
@@ -66,7 +66,7 @@ _HOME = {
     "ConfigError": "errors",
     "DeliveryEvent": "model",
     "EnvelopeError": "errors",
-    "Header": "ehmi.envelope",
+    "Header": "ehmi.header",
     "Judgement": "ehmi.judge",
     "MemoryBody": "body",
     "MessageId": "model",

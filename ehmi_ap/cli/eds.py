@@ -125,8 +125,8 @@ def _eds(path: Path) -> "Eds | None":
 def _facts(path: Path, original: "Facts | None" = None) -> "Facts":
     """Raises EnvelopeError."""
     from ehmi_ap.body import MemoryBody
-    from ehmi_ap.ehmi.envelope import Kind
     from ehmi_ap.ehmi.envelope import read as read_envelope
+    from ehmi_ap.ehmi.header import Kind
     from ehmi_ap.ehmi.status import Gap, facts
 
     reading = read_envelope(MemoryBody(read(path)))

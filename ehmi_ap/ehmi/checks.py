@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from ehmi_ap.ehmi import names
-from ehmi_ap.ehmi.envelope import RECEIPT_TYPES, Header, Kind
+from ehmi_ap.ehmi.header import Header, Kind
+from ehmi_ap.ehmi.names import RECEIPT_TYPES
 from ehmi_ap.ehmi.rules import finding
 from ehmi_ap.pmode import Finding
 

@@ -6,34 +6,24 @@ Rules of this room:
 - Structure (V-2) is checked by a table of our own (design decision 8). Values are trimmed before anything compares
   them (O-38). BinaryContent is accepted in the SBDH and in the Peppol namespace (O-3).
 - A comment within a value is refused: readers disagree on what the value then is.
-- A scope's value may be a CPR number: no repr and no finding shows one.
+- A scope's value may be a CPR number: no finding shows one.
 
 Source: spec/ehmi.md 2.1, 2.2, 2.6; rule ids of 2.7.
 """
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import Any
 
 from lxml import etree
 
 from ehmi_ap.body import Body
-from ehmi_ap.ehmi import names
+from ehmi_ap.ehmi.header import Correlation, Header, Scope
+from ehmi_ap.ehmi.names import PEPPOL, SBDH
 from ehmi_ap.ehmi.rules import finding
 from ehmi_ap.model import Participant
 from ehmi_ap.pmode import Finding
-
-SBDH = "http://www.unece.org/cefact/namespaces/StandardBusinessDocumentHeader"
-PEPPOL = "http://peppol.eu/xsd/ticc/envelope/1.0"
-
-RECEIPT_TYPES = (
-    "ReceiptAcknowledgement",
-    "ReceiptException",
-    "AcceptanceAcknowledgement",
-    "SBDHReceiptAcknowledgement",
-)
 
 HEADER_CHARACTERS = 1024 * 1024
 """Budget for all text outside BinaryContent; an XDS-METADATA scope holds a whole DocumentReference."""
@@ -42,73 +32,6 @@ DEPTH = 64
 QUIET_BYTES = 1024 * 1024
 """Budget for bytes of which the parser tells nothing: it is holding a name or an attribute of that size."""
 _FEED = 64 * 1024
-
-
-class Kind(StrEnum):
-    """What an envelope carries (ehmi.md 1.2)."""
-
-    MESSAGE = "message"
-    RECEIPT = "envelope-receipt"  # an ebBP signal, positive or negative
-    ACKNOWLEDGEMENT = "acknowledgement"  # MedCom's FHIR Acknowledgement
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Correlation:
-    """CorrelationInformation of a scope (ehmi.md 2.6): times are xs:dateTime."""
-
-    created_at: str  # RequestingDocumentCreationDateTime
-    instance_identifier: str  # RequestingDocumentInstanceIdentifier
-    expected_at: str | None = None  # ExpectedResponseDateTime
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """One Scope of BusinessScope (ehmi.md 2.4). `value` is its InstanceIdentifier and may be a CPR number."""
-
-    type: str
-    value: str = field(repr=False)
-    identifier: str
-    correlation: Correlation | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
-    """The facts of a StandardBusinessDocumentHeader whose structure is right; every text is trimmed."""
-
-    version: str
-    sender: Participant
-    receiver: Participant
-    standard: str
-    type_version: str
-    instance_identifier: str
-    type: str
-    created_at: str  # xs:dateTime
-    scopes: tuple[Scope, ...]
-    mime_type: str  # as BinaryContent declares it
-    encoding: str | None
-
-    @property
-    def kind(self) -> Kind:
-        """By Type, else by Standard (spec/eds.md 2.1, O-12)."""
-        if self.type in RECEIPT_TYPES or self.standard == names.RECEIPT_STANDARD:
-            return Kind.RECEIPT
-        return Kind.ACKNOWLEDGEMENT if self.standard == names.ACKNOWLEDGEMENT_STANDARD else Kind.MESSAGE
-
-    @property
-    def correlation(self) -> Correlation | None:
-        """That of the reliable-messaging scope, under its present or its former name (O-37)."""
-        return next((scope.correlation for scope in self.scopes if scope.type in names.RELIABLE_SCOPES), None)
-
-    @property
-    def reliable_messaging(self) -> str | None:
-        """`Request` or `Response`, as the one reliable-messaging scope says; None when it is not there once."""
-        values = [scope.value for scope in self.scopes if scope.type in names.RELIABLE_SCOPES]
-        return values[0] if len(values) == 1 else None
-
-    def scope(self, kind: str) -> str | None:
-        """The value of the one scope of this type; None when there is none, or more than one."""
-        values = [scope.value for scope in self.scopes if scope.type == kind]
-        return values[0] if len(values) == 1 else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

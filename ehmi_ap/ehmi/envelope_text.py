@@ -7,7 +7,8 @@ from typing import Literal
 from xml.sax.saxutils import escape
 
 from ehmi_ap.ehmi import names
-from ehmi_ap.ehmi.envelope import PEPPOL, SBDH, Correlation, Header, Scope
+from ehmi_ap.ehmi.header import Correlation, Header, Scope
+from ehmi_ap.ehmi.names import PEPPOL, SBDH
 from ehmi_ap.errors import SubmissionError
 from ehmi_ap.model import Participant
 

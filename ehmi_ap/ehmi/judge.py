@@ -10,7 +10,7 @@ from typing import Literal
 from ehmi_ap.body import Body
 from ehmi_ap.ehmi import names
 from ehmi_ap.ehmi.checks import CONTENT, TOP, check_header, scope_path
-from ehmi_ap.ehmi.envelope import Header, Kind
+from ehmi_ap.ehmi.header import Header, Kind
 from ehmi_ap.ehmi.message import Message, read_message, sniff
 from ehmi_ap.ehmi.rules import finding, level_at_msh
 from ehmi_ap.ehmi.signals import SignalKind, read_signal

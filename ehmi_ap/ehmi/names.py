@@ -1,10 +1,21 @@
 """What EHMI calls things: documents, the process, scopes, media types (spec/ehmi.md 2.2 to 2.5)."""
 
+SBDH = "http://www.unece.org/cefact/namespaces/StandardBusinessDocumentHeader"
+PEPPOL = "http://peppol.eu/xsd/ticc/envelope/1.0"
+"""Namespaces; BinaryContent is in either (O-3)."""
+
 PROCESSID = "urn:ehmi:sdn-emergence"
 AUTHORITY = "iso6523-actorid-upis"
 
 ACKNOWLEDGEMENT_STANDARD = "acknowledgement-message"
 RECEIPT_STANDARD = "ehmisbdh-acknowledgement"
+RECEIPT_TYPES = (
+    "ReceiptAcknowledgement",
+    "ReceiptException",
+    "AcceptanceAcknowledgement",
+    "SBDHReceiptAcknowledgement",
+)
+"""Types of a receipt; the last is taken and never written (O-12)."""
 RECEIPT_VERSION = "ebbp-signals-2.0"
 RECEIPT_STATISTICS = "EHMI-ReceiptAcknowledgement"  # O-14
 

@@ -12,8 +12,8 @@ from uuid import UUID
 
 from ehmi_ap.ehmi import names
 from ehmi_ap.ehmi.checks import RECEIPT_WITHIN
-from ehmi_ap.ehmi.envelope import Header, Kind
 from ehmi_ap.ehmi.envelope_text import ContentNamespace, write
+from ehmi_ap.ehmi.header import Header, Kind
 from ehmi_ap.ehmi.unwrap import unwrap
 from ehmi_ap.ehmi.wrap import request_scope
 

@@ -7,7 +7,8 @@ alone are in `ehmi.checks`, and V-1 and V-2 are what reading it shows. A finding
 from collections.abc import Iterator, Sequence
 
 from ehmi_ap.ehmi.checks import TOP, check_header, check_routing, scope_path
-from ehmi_ap.ehmi.envelope import Header, not_readable, read
+from ehmi_ap.ehmi.envelope import not_readable, read
+from ehmi_ap.ehmi.header import Header
 from ehmi_ap.ehmi.rules import RULES as _ALL
 from ehmi_ap.ehmi.rules import finding
 from ehmi_ap.errors import SubmissionError

@@ -6,7 +6,7 @@ a patient, so they are kept as payloads are, and no repr shows it.
 
 from dataclasses import dataclass, field
 
-from ehmi_ap.ehmi.envelope import Header, Kind
+from ehmi_ap.ehmi.header import Header, Kind
 from ehmi_ap.model import Organisation
 
 UNKNOWN = "unknown"

@@ -7,7 +7,8 @@ from base64 import b64decode
 from dataclasses import dataclass, field
 
 from ehmi_ap.body import Body, MemoryBody
-from ehmi_ap.ehmi.envelope import Header, Reading, read
+from ehmi_ap.ehmi.envelope import Reading, read
+from ehmi_ap.ehmi.header import Header
 from ehmi_ap.ehmi.message import LARGEST
 from ehmi_ap.errors import EnvelopeError
 

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from ehmi_ap.ehmi import names
 from ehmi_ap.ehmi.checks import RECEIPT_WITHIN, gln_is_valid
-from ehmi_ap.ehmi.envelope import Correlation, Header, Scope
 from ehmi_ap.ehmi.envelope_text import ContentNamespace, legal, write
+from ehmi_ap.ehmi.header import Correlation, Header, Scope
 from ehmi_ap.ehmi.message import Message, read_kind, read_message
 from ehmi_ap.errors import EnvelopeError, SubmissionError
 from ehmi_ap.model import Organisation, Participant

@@ -10,6 +10,7 @@ import pytest
 
 from ehmi_ap.body import MemoryBody
 from ehmi_ap.config import shipped_pmodes
+from ehmi_ap.ehmi.names import DOCUMENTIDS
 from ehmi_ap.errors import ConfigError, ProcessingModeMismatch, SubmissionError
 from ehmi_ap.model import (
     AgreementRef,
@@ -37,7 +38,6 @@ from ehmi_ap.pmode import (
     parties,
 )
 from ehmi_ap.profiles import PROFILES
-from ehmi_ap.profiles.ehmi import DOCUMENTIDS
 
 US = PartyId("our-ap", "urn:type")
 TABLE: dict[str, object] = {

@@ -21,11 +21,11 @@ from ehmi_ap.config import product_pmodes, shipped_pmodes
 from ehmi_ap.crypto.certs import Certificate
 from ehmi_ap.crypto.keys import Keys, load_key_pairs
 from ehmi_ap.demo.envelope import standard_business_document
+from ehmi_ap.ehmi.names import DOCUMENTIDS, PROCESSID
 from ehmi_ap.flows.compose import compose
 from ehmi_ap.model import MessageId, Participant, PartyId, Payload, Submission, UserMessage, Wire
 from ehmi_ap.pmode import PMode, parse_pmode
 from ehmi_ap.profiles import PROFILES
-from ehmi_ap.profiles.ehmi import DOCUMENTIDS, PROCESSID
 from tests import demands, independent
 
 US = PartyId("our-ap", "urn:oasis:names:tc:ebcore:partyid-type:unregistered")

@@ -14,11 +14,11 @@ import pytest
 
 from ehmi_ap.backends.directory import DirectoryBackend
 from ehmi_ap.backends.outbox import FileBody, Outbox
-from ehmi_ap.ehmi import envelope
+from ehmi_ap.ehmi import names
 from ehmi_ap.errors import BackendError, ConfigError, StoreError, SubmissionConflict, SubmissionError
 from ehmi_ap.model import DeliveryEvent, Direction, EventKind, MessageId, Submission
 
-SBD = f'<StandardBusinessDocument xmlns="{envelope.SBDH}"/>'.encode()
+SBD = f'<StandardBusinessDocument xmlns="{names.SBDH}"/>'.encode()
 
 DEEP = "[" * 100_000
 

@@ -12,9 +12,8 @@ import pytest
 from lxml import etree
 
 from ehmi_ap.demo import bundle, envelope, fhir
-from ehmi_ap.ehmi.envelope import PEPPOL, SBDH
 from ehmi_ap.ehmi.message import CPR, Form
-from ehmi_ap.ehmi.names import DOCUMENTIDS
+from ehmi_ap.ehmi.names import DOCUMENTIDS, PEPPOL, SBDH
 
 NOW = datetime(2026, 11, 23, 13, 30, tzinfo=timezone(timedelta(hours=1)))
 NS = {"s": SBDH, "p": PEPPOL, "f": "http://hl7.org/fhir"}

@@ -8,7 +8,8 @@ import pytest
 
 from ehmi_ap.body import MemoryBody
 from ehmi_ap.ehmi.auditevent import Deed, Device, audit_event
-from ehmi_ap.ehmi.envelope import Header, read
+from ehmi_ap.ehmi.envelope import read
+from ehmi_ap.ehmi.header import Header
 from ehmi_ap.ehmi.status import Facts, Gap, facts
 
 AT = datetime.fromisoformat("2026-09-01T10:00:01+02:00")

@@ -6,7 +6,8 @@ import pytest
 
 from ehmi_ap.body import MemoryBody
 from ehmi_ap.ehmi import checks
-from ehmi_ap.ehmi.envelope import Header, read
+from ehmi_ap.ehmi.envelope import read
+from ehmi_ap.ehmi.header import Header
 from ehmi_ap.ehmi.rules import RULES, level_at_msh
 from ehmi_ap.pmode import Finding
 

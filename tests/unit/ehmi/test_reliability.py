@@ -7,8 +7,8 @@ import pytest
 from test_checks import RECEIPT, REQUEST, header, without
 
 from ehmi_ap.body import MemoryBody
-from ehmi_ap.ehmi.envelope import PEPPOL
 from ehmi_ap.ehmi.judge import judge
+from ehmi_ap.ehmi.names import PEPPOL
 from ehmi_ap.ehmi.reliability import (
     Arrival,
     Ids,

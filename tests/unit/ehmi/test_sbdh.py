@@ -15,6 +15,8 @@ from ehmi_ap.ehmi import checks, envelope, names, sbdh
 from ehmi_ap.errors import SubmissionError
 from ehmi_ap.model import MessageId, Participant, Party, PartyId, Payload, Property, Service, UserMessage
 from ehmi_ap.pmode import TEST_SERVICE
+from ehmi_ap.profiles import with_levels
+from ehmi_ap.profiles.ehmi import PROFILE
 
 CPR = "2509479989"
 DOCUMENTID = (
@@ -45,10 +47,10 @@ def scope(kind: str, value: str) -> str:
     )
 
 
-def document(*, content: str = "PD94", namespace: str = envelope.PEPPOL, **scopes: str) -> str:
+def document(*, content: str = "PD94", namespace: str = names.PEPPOL, **scopes: str) -> str:
     """An envelope of our own making; `scopes` replace those of SCOPES."""
     return f"""<?xml version="1.0" encoding="UTF-8"?>
-<StandardBusinessDocument xmlns="{envelope.SBDH}"><StandardBusinessDocumentHeader>
+<StandardBusinessDocument xmlns="{names.SBDH}"><StandardBusinessDocumentHeader>
 <HeaderVersion>1.0</HeaderVersion>
 <Sender><Identifier Authority="iso6523-actorid-upis">0088:5790000123117</Identifier></Sender>
 <Receiver><Identifier Authority="iso6523-actorid-upis">0088:5790000120048</Identifier></Receiver>
@@ -100,7 +102,7 @@ class TestReading:
         assert header.scope("DOCUMENTID") == DOCUMENTID
         assert header.scope("EHMI-ReceiptAcknowledgement") == "Request"
 
-    @pytest.mark.parametrize("namespace", [envelope.SBDH, envelope.PEPPOL])
+    @pytest.mark.parametrize("namespace", [names.SBDH, names.PEPPOL])
     def test_both_namespaces_of_binary_content(self, namespace: str) -> None:
         """O-3"""
         assert read(document(namespace=namespace)).header is not None
@@ -179,7 +181,7 @@ class TestWellFormed:
             ("", False),
             ("{}", False),
             ("<a/>", False),
-            (f'<StandardBusinessDocumentHeader xmlns="{envelope.SBDH}"/>', False),
+            (f'<StandardBusinessDocumentHeader xmlns="{names.SBDH}"/>', False),
             ("<StandardBusinessDocument/>", False),
             (document()[:-5], True),
             (document() + "<more/>", True),
@@ -394,3 +396,20 @@ class TestBudgets:
         reading = read(text)
         assert reading.header is None
         assert re.search(said, " ".join(finding.what for finding in reading.findings))
+
+
+class TestLevels:
+    """Design decisions 9 and 51: a rule that is off by default can be made to warn or to refuse."""
+
+    def test_one_that_is_off(self) -> None:
+        broken = document().replace("<InstanceIdentifier>11111111", "<InstanceIdentifier>21111111", 1)
+        assert ("V-8", "off") in [(found.rule, found.level) for found in sbdh.check(message(broken))]
+        profile = with_levels(PROFILE, {"V-8": "reject"})
+        assert profile.check is not None
+        found = profile.check(message(broken))
+        assert {each.rule for each in found if each.level == "reject"} == {"V-8"}
+
+    def test_a_level_changes_no_other_rule(self) -> None:
+        profile = with_levels(PROFILE, {"V-8": "reject"})
+        assert profile.check is not None
+        assert [each for each in profile.check(message(document(SENDERID=""))) if each.rule == "V-2"]

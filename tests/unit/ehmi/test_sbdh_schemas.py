@@ -14,9 +14,9 @@ from lxml import etree
 from test_sbdh import document
 
 from ehmi_ap.body import MemoryBody
-from ehmi_ap.ehmi import envelope
-from ehmi_ap.ehmi.envelope import Kind
+from ehmi_ap.ehmi import envelope, names
 from ehmi_ap.ehmi.envelope_text import ContentNamespace
+from ehmi_ap.ehmi.header import Kind
 from ehmi_ap.ehmi.receipts import envelope_receipt
 from ehmi_ap.ehmi.signals import Cause, Refusal
 from ehmi_ap.ehmi.unwrap import unwrap
@@ -61,10 +61,10 @@ def accepted(text: str, schemas: tuple[etree.XMLSchema, etree.XMLSchema]) -> tup
     return ours, schemas[0].validate(root), schemas[1].validate(root)
 
 
-@pytest.mark.parametrize("namespace", [envelope.SBDH, envelope.PEPPOL])
+@pytest.mark.parametrize("namespace", [names.SBDH, names.PEPPOL])
 def test_a_right_envelope(namespace: str, schemas: tuple[etree.XMLSchema, etree.XMLSchema]) -> None:
     """O-3: each set accepts one of the two namespaces of BinaryContent; we accept both."""
-    in_sbdh = namespace == envelope.SBDH
+    in_sbdh = namespace == names.SBDH
     assert accepted(document(namespace=namespace), schemas) == (True, in_sbdh, not in_sbdh)
 
 
@@ -77,7 +77,7 @@ def test_every_shared_envelope(shared_data: Path, schemas: tuple[etree.XMLSchema
         assert any(theirs), (path.name, schemas[0].error_log, schemas[1].error_log)
 
 
-@pytest.mark.parametrize("namespace", [envelope.SBDH, envelope.PEPPOL])
+@pytest.mark.parametrize("namespace", [names.SBDH, names.PEPPOL])
 @pytest.mark.parametrize(
     ("pattern", "by"),
     [

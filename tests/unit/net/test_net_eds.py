@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import unused_port
 
 from ehmi_ap.ehmi.auditevent import Deed, Device, audit_event
-from ehmi_ap.ehmi.envelope import Kind
+from ehmi_ap.ehmi.header import Kind
 from ehmi_ap.ehmi.status import Document, Facts
 from ehmi_ap.model import Organisation
 from ehmi_ap.net.calls import Caller

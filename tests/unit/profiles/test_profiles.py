@@ -3,10 +3,10 @@
 import tomllib
 from datetime import UTC, datetime
 
+from ehmi_ap.ehmi.names import DOCUMENTIDS, PROCESSID
 from ehmi_ap.model import MessageId, Party, PartyId, Service, UserMessage
 from ehmi_ap.pmode import Finding, Profile, parse_pmode
 from ehmi_ap.profiles import PROFILES, RULES, with_levels
-from ehmi_ap.profiles.ehmi import DOCUMENTIDS, PROCESSID
 
 MESSAGE = UserMessage(
     message_id=MessageId("1@test.example"),
