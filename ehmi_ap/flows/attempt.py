@@ -74,15 +74,16 @@ class Attempt:
             return None
         try:
             result = await self._look_up(fresh=True)
+            if isinstance(result, Missed):
+                raise result.error.with_traceback(None)
+            if _goes_by(result) == _goes_by(self._found):
+                return SecondLook("certificate and URL are the same")
+            return SecondLook(described(result, self._terms(result).to), elsewhere=True)
+        except DiscoveryError as error:
+            return SecondLook(f"{error.code}, {error.what}")
         except Exception as error:
             log.exception("a look-up failed on our side", extra={"message_id": self._job.message.message_id})
             return SecondLook(f"a failure of our own ({type(error).__name__}); see the log")
-        if isinstance(result, Missed):
-            return SecondLook(f"{result.error.code}, {result.error.what}")
-        if _goes_by(result) == _goes_by(self._found):
-            return SecondLook("certificate and URL are the same")
-        terms = self._terms(result)
-        return SecondLook(described(result, terms.to), elsewhere=True)
 
     async def _send(self) -> Outcome:
         job, world = self._job, self._world

@@ -439,6 +439,24 @@ async def test_a_fresh_look_up_that_fails_is_told(world: World) -> None:
     assert "It was looked up anew: discovery.unavailable, as the test says" in told.detail
 
 
+async def test_a_fresh_look_up_that_leads_to_a_nameless_access_point_is_told(world: World) -> None:
+    """Its certificate does not say whose it is: that ends the message, which would be sent for ever otherwise."""
+    message_id = await world.submit()
+    refusal = answer_with(error_of(world.c3, FailedDecryption("no"), message_id, about="dynamic"))
+    subject = pki.x509.Name([pki.x509.NameAttribute(pki.NameOID.ORGANIZATION_NAME, "Nobody")])
+
+    async def then_nameless(wire: Wire, forward: Any) -> Wire:
+        world.net.registry.publish(C4.value, pki.make_leaf(world.pki.issuing, subject=subject, key="d"), world.c3.url)
+        return await refusal(wire, forward)
+
+    world.net.forecast(then_nameless)
+    await world.c2.send_due()
+    assert await world.state(message_id) is State.FAILED
+    told = await world.told(message_id)
+    assert told.code == "EBMS:0102"
+    assert "It was looked up anew: discovery.untrusted, the certificate of https://c3.example/as4" in told.detail
+
+
 async def test_it_is_looked_up_anew_once_and_once_more_after_a_resend(world: World) -> None:
     """An SMP that names another certificate each time keeps nobody busy."""
     message_id = await world.submit()
