@@ -203,7 +203,8 @@ class Directory:
             stored = await self._stored(wanted, network, agreements, now)
         kept = self._entries.setdefault(name, OrderedDict())
         basis = basis_of(network, agreements.trust)
-        kept[wanted] = remember(self._recall(name, wanted), result, basis, now, stored=stored)
+        at = now if isinstance(result, Found) else self._now()  # to miss may take as long as it is remembered
+        kept[wanted] = remember(self._recall(name, wanted), result, basis, at, stored=stored)
         kept.move_to_end(wanted)
         while len(kept) > network.cache.size:
             kept.popitem(last=False)

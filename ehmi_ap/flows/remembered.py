@@ -78,7 +78,10 @@ class Remembered:
 def remember(
     before: Remembered | None, result: Result, basis: Basis, at: datetime, *, stored: Result | None = None
 ) -> Remembered:
-    """The entry after a look-up that was begun `at`; `stored` is what a snapshot came to when nobody could be asked."""
+    """The entry after a look-up that began `at` and found something, or ended `at` and did not.
+
+    `stored` is what a snapshot came to when nobody could be asked.
+    """
     if isinstance(result, Found):
         return Remembered(basis=basis, found=result, found_at=at)
     if before is None or not isinstance(result.error, Unavailable | Misconfigured):

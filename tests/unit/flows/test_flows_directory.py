@@ -349,6 +349,20 @@ async def test_a_look_up_that_never_ends_is_given_up(place: Place, monkeypatch: 
     assert (result.error.outcome, result.error.retryable) == ("unavailable", True)
 
 
+async def test_a_miss_is_remembered_from_its_end_on(place: Place) -> None:
+    """An SMP that swallows questions takes a minute for each: not one for each message that waits."""
+    place.registry.down = True
+    place.registry.gate.clear()
+    slow = asyncio.create_task(place.find())
+    while not place.registry.asked:
+        await asyncio.sleep(0)
+    place.later(60)
+    place.registry.gate.set()
+    assert reason(await slow) == "SMP_TIMEOUT"
+    assert reason(await place.find()) == "SMP_TIMEOUT"
+    assert len(place.registry.asked) == 1
+
+
 async def test_a_failure_of_our_own_is_not_remembered(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     async def broken(*what: Any, **how: Any) -> Result:
         raise ZeroDivisionError
