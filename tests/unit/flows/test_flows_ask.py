@@ -1,12 +1,13 @@
 """Questions go to whom they are for, and their answers back into the look-up."""
 
+import threading
 from collections.abc import Generator
 
 import pytest
 from registry import missed
 
 from ehmi_ap.discovery.found import Result
-from ehmi_ap.flows.ask import ask
+from ehmi_ap.flows.ask import LARGE, ask
 from ehmi_ap.questions import Answer, DnsAnswer, DnsQuestion, DnsStatus, Question, WebAnswer, WebQuestion
 
 END = missed("SMP_TIMEOUT")
@@ -41,6 +42,24 @@ async def test_each_question_is_answered_by_its_port() -> None:
     assert outside.asked == [DnsQuestion(name="a.example"), WebQuestion(url="https://smp.example")]
     assert [type(answer) for answer in heard] == [DnsAnswer, WebAnswer]
     assert heard[1] == WebAnswer(status=200, body=b"https://smp.example")
+
+
+@pytest.mark.parametrize(("size", "elsewhere"), [(LARGE, False), (LARGE + 1, True)])
+async def test_what_is_large_is_judged_in_a_thread(size: int, elsewhere: bool) -> None:
+    """A list of revoked certificates may have 16 MB: the loop serves others meanwhile."""
+    judged_in: list[bool] = []
+
+    class Lists(Outside):
+        async def fetch(self, question: WebQuestion) -> WebAnswer:
+            return WebAnswer(status=200, body=bytes(size))
+
+    def judging() -> Generator[Question, Answer, Result]:
+        yield WebQuestion(url="http://ca.example/list")
+        judged_in.append(threading.current_thread() is not threading.main_thread())
+        return END
+
+    assert await ask(judging(), Outside(), Lists()) is END
+    assert judged_in == [elsewhere]
 
 
 async def test_a_lookup_that_asks_nothing_ends_at_once() -> None:
