@@ -40,7 +40,8 @@ class Endpoint:
     """Where the receiver's access point is, as its SMP publishes it.
 
     `encryption` is the certificate to encrypt for; `signing` are those that may sign the receipts: the same one
-    unless the SMP publishes one for each use (OASIS SMP 2.0). The times are aware; None is unbounded.
+    unless the SMP publishes one for each use (OASIS SMP 2.0). The times are aware; None is unbounded. It expires with
+    the time for which one of these certificates is published, too.
     """
 
     url: str

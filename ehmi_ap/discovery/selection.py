@@ -162,13 +162,14 @@ class _Judge:
             raise _Unusable(Reason.TRANSPORT_PROFILE, "NO_TRANSPORT_PROFILE", what)
         self._check_dates(published)
         url = self._url(published)
+        encryption, signing = self._certificates(published, "encrypt")[0], self._certificates(published, "sign")
         return Endpoint(
             url=url,
             transport_profile=published.transport_profile,
-            encryption=self._certificates(published, "encrypt")[0],
-            signing=self._certificates(published, "sign"),
+            encryption=encryption,
+            signing=signing,
             activates=published.activates,
-            expires=published.expires,
+            expires=_end(published, (encryption, *signing)),
         )
 
     def _check_dates(self, published: PublishedEndpoint) -> None:
@@ -240,6 +241,12 @@ class _Judge:
 def _is_meant(published: PublishedCertificate, purpose: Purpose, all_of_them: Sequence[PublishedCertificate]) -> bool:
     """A TypeCode that we do not know is no obstacle where there is one certificate for everything."""
     return published.use in ("any", purpose) or (published.use == "other" and len(all_of_them) == 1)
+
+
+def _end(published: PublishedEndpoint, used: Sequence[Certificate]) -> datetime | None:
+    """When it is over: the endpoint itself, or (OASIS SMP 2.0) the use of one of its certificates."""
+    ends = [published.expires, *(each.expires for each in published.certificates if each.certificate in used)]
+    return min((end for end in ends if end is not None), default=None)
 
 
 def _named(process: Process) -> str:

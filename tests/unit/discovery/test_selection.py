@@ -251,6 +251,15 @@ def test_of_several_certificates_those_that_can_be_used_are():
     assert (found.encryption, found.signing) == (of(AP), (of(AP), of(AP2)))
 
 
+def test_it_is_over_when_the_use_of_one_of_its_certificates_is():
+    """So that nobody remembers it for longer (Found.usable_until)."""
+    used, unused = certificate(AP, expires=NOW + HOUR), certificate(AP2, use="other", expires=NOW + HOUR / 2)
+
+    assert chosen(endpoint(certificates=(used, unused))).endpoint.expires == NOW + HOUR
+    assert chosen(endpoint(certificates=(used,), expires=NOW + 2 * HOUR)).endpoint.expires == NOW + HOUR
+    assert chosen(endpoint(certificates=(used,), expires=NOW + HOUR / 2)).endpoint.expires == NOW + HOUR / 2
+
+
 def test_one_certificate_with_an_unknown_type_code_is_for_everything():
     assert chosen(endpoint(certificates=(certificate(use="other", type_code="x"),))).endpoint.encryption == of(AP)
 
