@@ -61,9 +61,11 @@ async def streams(speak: Speaker, port: int = 0) -> AsyncIterator[tuple[str, int
 async def alerting_peer(context: ssl.SSLContext) -> AsyncIterator[str]:
     """A peer on blocking sockets: when the handshake fails, it sends its alert and waits until the other side left."""
     listening = socket.create_server(("127.0.0.1", 0))
+    listening.settimeout(30)  # nobody may come, where a test fails before
 
     def serve() -> None:
         connection, _ = listening.accept()
+        connection.settimeout(None)
         with connection, suppress(ssl.SSLError, OSError):
             try:
                 context.wrap_socket(connection, server_side=True).recv(1)
