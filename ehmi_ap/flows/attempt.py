@@ -21,6 +21,7 @@ from ehmi_ap.errors import (
     TransportError,
     Unavailable,
 )
+from ehmi_ap.flows.explain import advised
 from ehmi_ap.flows.offload import reading
 from ehmi_ap.flows.past import Past, described, past_of
 from ehmi_ap.flows.terms import Terms, agreed_terms, check_usable, found_terms, wanted_of
@@ -56,14 +57,14 @@ class Attempt:
         except StoreError:
             raise
         except TransportError as error:
-            return Unsettled(code=NOT_REACHED, reason=f"{error.what} {error.fix}")
+            return Unsettled(code=NOT_REACHED, reason=advised(error))
         except DiscoveryError as error:
-            reason = f"{error.what}. {error.fix}"
+            reason = advised(error)
             return Unsettled(code=error.code, reason=reason, retryable=error.retryable, retry_after=error.retry_after)
         except SubmissionError as error:
-            return Unsettled(code=OWN_FAILURE, reason=f"{error.what} {error.fix}", retryable=False)
+            return Unsettled(code=OWN_FAILURE, reason=advised(error), retryable=False)
         except ApError as error:
-            return Unsettled(code=OWN_FAILURE, reason=f"{error.what} {error.fix}")
+            return Unsettled(code=OWN_FAILURE, reason=advised(error))
         except Exception as error:
             log.exception("an attempt to send failed on our side", extra={"message_id": self._job.message.message_id})
             return Unsettled(code=OWN_FAILURE, reason=f"a failure of our own ({type(error).__name__}); see the log")

@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from ehmi_ap.errors import ApError, BackendError
-from ehmi_ap.flows.explain import quoted
+from ehmi_ap.flows.explain import advised, quoted
 from ehmi_ap.flows.world import World
 from ehmi_ap.lifecycle import Happening, next_attempt
 from ehmi_ap.model import DeliveryEvent, Direction, EventKind
@@ -64,7 +64,7 @@ async def _missed(job: Job, error: ApError, world: World) -> None:
     due = next_attempt(world.delivery, attempts=job.attempts, first_at=job.first_at, now=now, chance=world.chance())
     if not error.retryable:
         due = None
-    detail = quoted(f"{error.what} {error.fix}")
+    detail = quoted(advised(error))
     events = [_event(job, EventKind.ATTEMPT, world, code=error.code, detail=detail)]
     if due is None:
         events.append(_event(job, EventKind.SENT, world, failed=True, code=error.code, detail=detail))

@@ -7,6 +7,7 @@ names all that are worth a look. Some products' texts say more than their code; 
 import re
 from collections.abc import Iterable
 
+from ehmi_ap.errors import ApError
 from ehmi_ap.model import ErrorSignal
 
 _SECURITY = (
@@ -84,6 +85,11 @@ def told_once(error: ErrorSignal) -> str:
     """One error as one line."""
     texts = dict.fromkeys(text for text in (error.short, error.description, error.detail) if text)
     return quoted(f"{error.code} {': '.join(texts)}".strip())
+
+
+def advised(error: ApError) -> str:
+    """What happened and what to do, as sentences."""
+    return f"{error.what.removesuffix('.')}. {error.fix}"
 
 
 def quoted(text: str) -> str:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from ehmi_ap.flows.explain import hint, quoted, told
+from ehmi_ap.errors import TransportError
+from ehmi_ap.flows.explain import advised, hint, quoted, told
 from ehmi_ap.model import ErrorSignal
 
 
@@ -20,6 +21,11 @@ from ehmi_ap.model import ErrorSignal
 def test_text_of_others_is_bounded_and_masked(text: str, shown: str) -> None:
     """What looks like a CPR number never reaches a log or an event; a GLN has more digits."""
     assert quoted(text) == shown
+
+
+@pytest.mark.parametrize("what", ["it is down", "it is down."])
+def test_what_happened_and_what_to_do_are_sentences(what: str) -> None:
+    assert advised(TransportError(what, fix="Start it.")) == "it is down. Start it."
 
 
 def test_errors_become_one_line() -> None:
