@@ -18,7 +18,7 @@ from ehmi_ap.as4.conclude import conclude
 from ehmi_ap.body import MemoryBody
 from ehmi_ap.client import Client
 from ehmi_ap.demo.network import Network, Seen, Site, network
-from ehmi_ap.demo.registry import Asked
+from ehmi_ap.demo.timeline import Events, Step, timeline
 from ehmi_ap.discovery import found
 from ehmi_ap.ehmi import sbdh
 from ehmi_ap.errors import SubmissionError
@@ -27,19 +27,8 @@ from ehmi_ap.model import Acknowledged, DeliveryEvent, Direction, EventKind, Mes
 from ehmi_ap.pmode import Security
 from ehmi_ap.ports import Query
 
-Events = tuple[DeliveryEvent, ...]
-
 PATIENCE = 60.0
 """Seconds after which the demo says that something hangs; an exchange takes well under one."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """A line of the timeline: when (seconds after C1 began), between whom, and what happened."""
-
-    after: float
-    where: str
-    what: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +110,7 @@ async def exchange(document: bytes, home: Path) -> Result:
             smp=net.registry.smp.base,
             document=document,
             message_id=message_id,
-            timeline=_timeline(begun, submitted, len(document), sent, delivered, net.registry.asked, lookup, wire),
+            timeline=timeline(begun, submitted, len(document), sent, delivered, net.registry.asked, lookup, wire),
             lookup=lookup,
             wire=wire,
             protection=net.c2.ap.agreements.pmodes[0].security,
@@ -203,61 +192,6 @@ async def _receipt(net: Network, message_id: MessageId) -> ReceiptEvidence | Non
         signer=signer.subject,
         references=tuple((item, received[item.uri]) for item in sent.references),
     )
-
-
-def _timeline(
-    begun: datetime,
-    submitted: datetime,
-    size: int,
-    sent: Events,
-    delivered: Events,
-    asked: Sequence[Asked],
-    lookup: found.Result | None,
-    wire: Seen | None,
-) -> tuple[Step, ...]:
-    moments = [
-        (begun, "C1 -> C2", f"C1 posts the document, {size:,} bytes"),
-        (submitted, "C2 -> C1", "C1 has the message id: C2 will send it, come what may"),
-    ]
-    if wire is not None:
-        # An answer that does not settle the message well is an eb:Error, or no AS4 message at all.
-        answer = "receipt" if delivered else "refusal"
-        moments += [
-            (wire.request.at, "C2 -> C3", f"AS4 message, {wire.request.size:,} bytes: compressed, signed, encrypted"),
-            (wire.answer.at, "C3 -> C2", f"AS4 {answer}, {wire.answer.size:,} bytes"),
-        ]
-    moments += [(each.at, f"C2 -> {each.where}", each.what) for each in asked]
-    moments += [(event.at, *_told(event, lookup)) for event in (*sent, *delivered)]
-    return tuple(
-        Step(after=(at - begun).total_seconds(), where=where, what=what)
-        for at, where, what in sorted(moments, key=lambda moment: moment[0])
-    )
-
-
-def _told(event: DeliveryEvent, lookup: found.Result | None) -> tuple[str, str]:
-    """An event of the timeline in words."""
-    told = {
-        (EventKind.RECEIVED, Direction.OUTBOUND): ("at C2", "msg-received: stored, its checks passed"),
-        (EventKind.DISCOVERED, Direction.OUTBOUND): ("at C2", f"discovered: {_where(lookup)}"),
-        (EventKind.SENT, Direction.OUTBOUND): ("at C2", "msg-sent: the receipt is verified and stored"),
-        (EventKind.RECEIVED, Direction.INBOUND): (
-            "at C3",
-            "msg-received: decrypted, verified and stored with its receipt",
-        ),
-        (EventKind.SENT, Direction.INBOUND): ("C3 -> C4", "msg-sent: C4 has the document"),
-    }
-    where, what = told.get((event.kind, event.direction), ("", event.kind.value))
-    if event.failed or not where:
-        where = "at C2" if event.direction is Direction.OUTBOUND else "at C3"
-        what = " ".join(filter(None, (event.kind.value, "failed" if event.failed else "", event.code, event.detail)))
-    return where, what
-
-
-def _where(lookup: found.Result | None) -> str:
-    if not isinstance(lookup, found.Found):
-        return "nothing"
-    endpoint = lookup.endpoint
-    return f"{endpoint.url}, certificate of {endpoint.encryption.subject}; metadata signed by {lookup.signer}"
 
 
 def pairs(evidence: ReceiptEvidence) -> Iterator[tuple[str, str, str, bool]]:
