@@ -159,7 +159,9 @@ def _v9(header: Header) -> Iterator[Finding]:
         yield finding("V-9", f"there is not exactly one {names.RELIABLE} scope with {wanted}", path)
     elif header.correlation is None:
         yield finding("V-9", f"the {names.RELIABLE} scope has no CorrelationInformation", path)
-    types = names.XML_TYPES - {names.FHIR_XML, "fhir/xml"} if receipt else names.XML_TYPES | names.JSON_TYPES
+    types = (
+        names.XML_TYPES - {names.FHIR_XML, "fhir/xml"} if receipt else names.XML_TYPES | names.JSON_TYPES | {names.EDI}
+    )
     if header.mime_type not in types:
         yield finding("V-9", "mimeType is not one of this kind of envelope", CONTENT + "/@mimeType")
     if header.encoding is not None and header.encoding.upper() not in names.ENCODINGS:

@@ -147,8 +147,10 @@ class _Json:
         if len(content) > LARGEST:
             raise EnvelopeError(f"the content is larger than {LARGEST} bytes")
         try:
-            # Numbers stay text: none is used, and long ones cost time.
-            value = json.loads(content.decode("utf-8-sig"), object_pairs_hook=_unique, parse_int=str, parse_float=str)
+            # No number is used, and long ones cost time.
+            value = json.loads(
+                content.decode("utf-8-sig"), object_pairs_hook=_unique, parse_int=_ignored, parse_float=_ignored
+            )
         except UnicodeDecodeError:
             raise EnvelopeError("the content is not UTF-8") from None
         except json.JSONDecodeError as error:
@@ -171,6 +173,10 @@ class _Json:
     def text(self, *path: str) -> str:
         first = next(self.each(*path), None)
         return first.value if first is not None and isinstance(first.value, str) else ""
+
+
+def _ignored(_number: str) -> None:
+    return None
 
 
 def _unique(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:

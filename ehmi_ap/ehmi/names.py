@@ -73,7 +73,9 @@ SCOPES = frozenset(
 )
 
 FHIR_XML, FHIR_JSON, XML = "application/fhir+xml", "application/fhir+json", "application/xml"
-XML_TYPES = frozenset({FHIR_XML, XML, "text/xml", "fhir/xml"})
+SIGNAL_TYPES = frozenset({XML, "text/xml"})
+XML_TYPES = SIGNAL_TYPES | {FHIR_XML, "fhir/xml"}
 JSON_TYPES = frozenset({FHIR_JSON, "fhir/json"})
 """Media types by the form of what they name: those of the XSD, which we write, and their aliases (O-5)."""
+EDI = "text/edi"  # among the aliases, though nothing in EHMI is EDI yet
 ENCODINGS = frozenset({"UTF-8", "ISO-8859-1"})

@@ -110,6 +110,7 @@ def test_every_rule_of_a_header_is_broken_above() -> None:
     [
         changed(REQUEST, "application/fhir+xml", "text/xml"),
         changed(REQUEST, "application/fhir+xml", "fhir/json"),
+        changed(REQUEST, "application/fhir+xml", "text/edi"),
         changed(RECEIPT, "application/xml", "text/xml"),
         changed(RECEIPT, 'encoding="UTF-8">', 'encoding="ISO-8859-1">'),
         changed(RECEIPT, "<Type>ReceiptAcknowledgement", "<Type>SBDHReceiptAcknowledgement"),
@@ -118,7 +119,18 @@ def test_every_rule_of_a_header_is_broken_above() -> None:
         with_scope(REQUEST, "XDS-METADATA", "{}", "dk-medcom-DocumentReference"),
         changed(REQUEST, "CreationDateAndTime>2026-09-01T10:00:00+02:00", "CreationDateAndTime>2026-09-01T08:00:00Z"),
     ],
-    ids=["O-5 xml", "O-5 json", "O-5 receipt", "ISO-8859-1", "O-12", "O-37", "O-36", "secondary copy", "another zone"],
+    ids=[
+        "O-5 xml",
+        "O-5 json",
+        "O-5 edi",
+        "O-5 receipt",
+        "ISO-8859-1",
+        "O-12",
+        "O-37",
+        "O-36",
+        "secondary copy",
+        "another zone",
+    ],
 )
 def test_what_is_to_be_accepted(text: str) -> None:
     assert findings(text) == []
