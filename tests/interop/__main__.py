@@ -26,6 +26,8 @@ from tests.interop.dns import scene as dns_scene
 from tests.interop.matrix import CELLS
 from tests.interop.matrix.terms import ALL
 from tests.interop.peer import PeerFailed
+from tests.interop.smp import cells as smp_cells
+from tests.interop.smp import scene as smp_scene
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,11 @@ def _phase4(folder: Path, keep: Path | None) -> AbstractAsyncContextManager[Stag
     return scene.opened(folder, maven.phase4(), ALL, keep=keep)
 
 
-PARTS = (Part("phase4", CELLS, _phase4), Part("dns", dns_cells.CELLS, dns_scene.opened))
+PARTS = (
+    Part("phase4", CELLS, _phase4),
+    Part("dns", dns_cells.CELLS, dns_scene.opened),
+    Part("smp", smp_cells.CELLS, smp_scene.opened),
+)
 """Everything that `make interop` runs. The page and the totals of the JSON are those of the first."""
 
 

@@ -23,6 +23,8 @@ class Way(Enum):
     IN = "phase4 → us"
     CHECK = "us → WSS4J"  # nothing is exchanged: what we make is given to the library alone
     ASK = "us → DNS"
+    READ = "us → peppol-commons"
+    VERIFY = "us → xmlsec"
 
 
 class Verdict(Enum):
@@ -55,7 +57,7 @@ class Cell:
     @property
     def id(self) -> str:
         """The name, and the direction where there are two."""
-        return self.name if self.way in (Way.CHECK, Way.ASK) else f"{self.name}-{self.way.name.lower()}"
+        return f"{self.name}-{self.way.name.lower()}" if self.way in (Way.OUT, Way.IN) else self.name
 
     @property
     def declared(self) -> Verdict:

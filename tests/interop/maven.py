@@ -1,8 +1,8 @@
-"""Builds the phase4 peer with Maven, once for each state of its sources, and finds a JVM to run it.
+"""Builds the programs in Java with Maven, once for each state of their sources, and finds a JVM to run them.
 
     command = maven.phase4()        # [".../bin/java", "-Xmx512m", "-jar", ".../phase4-peer.jar"]; CONFIG.json follows
 
-What is made lies in build/interop/phase4-HASH; the libraries also stay in the user's Maven repository. Newer JVMs go
+What is made lies in build/interop/NAME-HASH; the libraries also stay in the user's Maven repository. Newer JVMs go
 first: Java 17 needs time quadratic to a large payload (peers-live 7). EHMI_JAVA names another one, JAVA_HOME as well.
 """
 
@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-SOURCES = Path(__file__).parent / "phase4"
+HERE = Path(__file__).parent
 BUILD = Path(__file__).resolve().parents[2] / "build" / "interop"
 OLDEST = 17
 """The Java version that the sources are written for."""
@@ -27,7 +27,7 @@ class Missing(Exception):
 
 
 class BuildFailed(Exception):
-    """Maven could not make the peer from its sources."""
+    """Maven could not make a program from its sources."""
 
 
 def phase4(heap: str = "512m") -> list[str]:
@@ -37,7 +37,16 @@ def phase4(heap: str = "512m") -> list[str]:
         Missing: no Java, no Maven, or libraries that can be fetched neither.
         BuildFailed: the sources do not compile.
     """
-    return [str(java()), f"-Xmx{heap}", "-jar", str(build() / "phase4-peer.jar")]
+    return _command(HERE / "phase4", "phase4-peer.jar", heap)
+
+
+def smp_client() -> list[str]:
+    """The same for the clients of an SMP."""
+    return _command(HERE / "smp", "smp-client.jar", "256m")
+
+
+def _command(sources: Path, jar: str, heap: str) -> list[str]:
+    return [str(java()), f"-Xmx{heap}", "-jar", str(_build(sources) / jar)]
 
 
 def java() -> Path:
@@ -53,14 +62,14 @@ def java() -> Path:
     return named
 
 
-def build() -> Path:
-    """The folder with phase4-peer.jar and lib/."""
-    made = BUILD / f"phase4-{_state()}"
+def _build(sources: Path) -> Path:
+    """The folder with the program and lib/."""
+    made = BUILD / f"{sources.name}-{_state(sources)}"
     if not made.exists():
         BUILD.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=BUILD, ignore_cleanup_errors=True) as name:
             output = Path(name) / "made"
-            _maven(output)
+            _maven(sources, output)
             try:
                 output.rename(made)
             except OSError:  # somebody else was faster
@@ -89,26 +98,26 @@ def java_version(program: Path) -> int:
     return int(version[1]) if version else 0
 
 
-def _state() -> str:
+def _state(sources: Path) -> str:
     """Changes with the pom and every source."""
     digest = hashlib.sha256()
-    for path in [SOURCES / "pom.xml", *sorted((SOURCES / "src").rglob("*.java"))]:
+    for path in [sources / "pom.xml", *sorted((sources / "src").rglob("*.java"))]:
         content = path.read_bytes()
-        digest.update(f"{path.relative_to(SOURCES).as_posix()} {len(content)}\n".encode() + content)
+        digest.update(f"{path.relative_to(sources).as_posix()} {len(content)}\n".encode() + content)
     return digest.hexdigest()[:16]
 
 
-def _maven(output: Path) -> None:
+def _maven(sources: Path, output: Path) -> None:
     program = shutil.which("mvn")
     if program is None:
         raise Missing("no Maven: install it (Debian: maven), so that mvn is on the PATH")
     plain = ["-q", "-B", "-Dstyle.color=never"]
-    command = [program, *plain, "-f", str(SOURCES / "pom.xml"), f"-Doutput={output}", "package"]
+    command = [program, *plain, "-f", str(sources / "pom.xml"), f"-Doutput={output}", "package"]
     failure = _failure([*command, "-o"])
     if failure and _NOT_FETCHED.search(failure):
         failure = _failure(command)
         if failure and _NOT_FETCHED.search(failure):
-            raise Missing(f"Maven cannot fetch the libraries of the phase4 peer:\n{failure}")
+            raise Missing(f"Maven cannot fetch the libraries of {sources.name}:\n{failure}")
     if failure and "No compiler is provided" in failure:
         raise Missing("Maven runs on a Java without a compiler: install a JDK (Debian: openjdk-17-jdk-headless)")
     if failure:

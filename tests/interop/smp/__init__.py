@@ -1,0 +1,1 @@
+"""Our SMP, read by clients that others made: those of peppol-commons (the program in src/), and xmlsec."""
