@@ -2,7 +2,7 @@
 
     python -m tests.interop [CELL ...] [--keep DIR]
 
-CELL is the id of a cell, or how several begin; without any, all are run, and the page and build/interop.json are
+CELL is the id of a cell, or how several begin; without any, all are run, and the pages and build/interop.json are
 written. --keep writes what travelled and the logs into DIR. The exit code is 1 when a cell is red. Where something that
 a part needs is missing, it says so, and fails only where the environment has CI.
 """
@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from tests.interop import cells, maven, report, scene
@@ -35,6 +36,7 @@ class Part:
     """Cells that share a scene. `opened` is given an empty folder, and the folder in which to keep things, if any."""
 
     name: str
+    page: report.Page
     cells: Sequence[Cell]
     opened: Callable[[Path, Path | None], AbstractAsyncContextManager[Stage]]
 
@@ -44,11 +46,11 @@ def _phase4(folder: Path, keep: Path | None) -> AbstractAsyncContextManager[Stag
 
 
 PARTS = (
-    Part("phase4", CELLS, _phase4),
-    Part("dns", dns_cells.CELLS, dns_scene.opened),
-    Part("smp", smp_cells.CELLS, smp_scene.opened),
+    Part("phase4", report.MATRIX, CELLS, _phase4),
+    Part("dns", report.DISCOVERY, dns_cells.CELLS, dns_scene.opened),
+    Part("smp", report.DISCOVERY, smp_cells.CELLS, smp_scene.opened),
 )
-"""Everything that `make interop` runs. The page and the totals of the JSON are those of the first."""
+"""Everything that `make interop` runs. The totals of the JSON are those of the first."""
 
 
 def main() -> int:
@@ -62,28 +64,40 @@ def main() -> int:
             parser.error(f"no cell is called {wanted}, or begins so")
     if arguments.keep and arguments.keep.exists() and any(arguments.keep.iterdir()):
         parser.error(f"{arguments.keep} is not empty")
-    return max(_part(part, arguments.ids, arguments.keep) for part in PARTS)
+    found = [_part(part, arguments.ids, arguments.keep) for part in PARTS]
+    if not arguments.ids:
+        _write([outcomes for _, outcomes in found])
+    return max(code for code, _ in found)
 
 
-def _part(part: Part, ids: Sequence[str], keep: Path | None) -> int:
-    """Run a part and say what it found; the exit code."""
+def _part(part: Part, ids: Sequence[str], keep: Path | None) -> tuple[int, list[Outcome]]:
+    """Run a part and say what it found: the exit code, and what became of its cells; none where it was not run."""
     wanted = [cell for cell in part.cells if not ids or cell.id.startswith(tuple(ids))]
     if not wanted:
-        return 0
+        return 0, []
     start = time.monotonic()
     try:
         versions, outcomes = asyncio.run(_run(part, wanted, keep))
     except maven.Missing as missing:
         print(f"{part.name}: not run: {missing}")
-        return 1 if os.environ.get("CI") else 0
+        return 1 if os.environ.get("CI") else 0, []
     except (maven.BuildFailed, PeerFailed) as failure:
         print(f"{part.name}: {failure}", file=sys.stderr)
-        return 1
+        return 1, []
     seconds = round(time.monotonic() - start, 1)
     _show(outcomes, seconds)
     if not ids and part is PARTS[0]:
-        report.write(outcomes, about={"seconds": seconds, **versions})
-    return int(any(outcome.verdict is Verdict.RED for outcome in outcomes))
+        report.write_json(outcomes, about={"seconds": seconds, **versions})
+    return int(any(outcome.verdict is Verdict.RED for outcome in outcomes)), outcomes
+
+
+def _write(found: Sequence[Sequence[Outcome]]) -> None:
+    """The pages all of whose parts were run."""
+    pages = [part.page for part in PARTS]
+    for page in dict.fromkeys(pages):
+        parts = [outcomes for outcomes, of in zip(found, pages, strict=True) if of is page]
+        if all(parts):
+            page.write(chain.from_iterable(parts))
 
 
 async def _run(part: Part, wanted: Sequence[Cell], keep: Path | None) -> tuple[Mapping[str, object], list[Outcome]]:

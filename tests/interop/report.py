@@ -1,34 +1,37 @@
-"""What the runs found: a table for the terminal, the page docs/reference/interop.md, and build/interop.json.
+"""What the runs found: a table for the terminal, pages of docs/reference, and build/interop.json.
 
-The page holds nothing that differs from run to run, so that it can be compared: with every cell as it is declared it
-is what the repository has (tests/interop/test_report.py), and a run that finds the same writes the same.
+A page holds nothing that differs from run to run, so that it can be compared: with every cell as it is declared it
+is what the repository has (tests/interop/test_cells.py), and a run that finds the same writes the same.
 """
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 from tests.interop.cells import Cell, Limit, Outcome, Verdict
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "reference" / "interop.md"
 JSON = ROOT / "build" / "interop.json"
 
 PHASE4, WSS4J = "4.4.1", "4.0.1"
 """The versions that the page speaks of; a peer of another version is not asked (`scene.opened`)."""
+PEPPOL = "12.4.0"
+"""That of peppol-commons, likewise (`smp.reader.running`)."""
 
-_HEAD = """\
+_MATRIX = f"""\
 # Interoperability
 
 <!-- Written by `make interop`. Change the cells in tests/interop, and run it. -->
 
-What `make interop` found when it ran our access point beside [phase4](https://github.com/phax/phase4) {phase4}, a Java
-AS4 library with WSS4J {wss4j}: real listeners, stores and keys on both sides, on the loopback, with a relay between them
+What `make interop` found when it ran our access point beside [phase4](https://github.com/phax/phase4) {PHASE4}, a Java
+AS4 library with WSS4J {WSS4J}: real listeners, stores and keys on both sides, on the loopback, with a relay between them
 that keeps what travels and makes the faults. It builds phase4's side with Maven and needs Java 17 or newer. One
 cell, or all whose ids begin alike: `python -m tests.interop payloads --keep DIR`, which also keeps what travelled.
+How receivers are found is tried as well: [SMP and DNS](interop-discovery.md).
 
-{total}
+{{total}}
 
 A cell that has to succeed is green when all of this was found: the payloads are the same by SHA-256 and in number, order
 and type; parties, service, action, agreement and all properties with their types are the same; the receipt proves the
@@ -41,11 +44,42 @@ that a change would make it red.
 
 ## What phase4 does otherwise
 
-Files are those of the release {phase4}, below `phase4-lib/src/main/java/com/helger/phase4`, unless another is named.
+Files are those of the release {PHASE4}, below `phase4-lib/src/main/java/com/helger/phase4`, unless another is named.
 
 | name | what | source |
 |---|---|---|
-{limits}
+{{limits}}
+"""
+
+_DISCOVERY = f"""\
+# Interoperability of look-ups
+
+<!-- Written by `make interop`. Change the cells in tests/interop/dns and tests/interop/smp, and run it. -->
+
+What `make interop` found when it looked receivers up on DNS servers that others made, and let others read what our small
+SMP publishes. Both are tried so that our parts are not consistent with themselves alone:
+
+- Our look-ups ask unbound, which validates and asks bind9, which has authority over a zone that is signed.
+- Our SMP, over mutual TLS, and our DNS server are asked by the clients of
+  [peppol-commons](https://github.com/phax/peppol-commons) {PEPPOL}, a Java library that much of Peppol looks receivers up
+  with. They check the signature against our CA, and each document against its XML schema. libxmlsec, which is another
+  implementation of XML signatures, verifies the same documents.
+
+One cell, or all whose ids begin alike: `python -m tests.interop smp-redirected`. Java 17 or newer, Maven, and Debian's
+bind9, bind9-utils and unbound are needed.
+
+{{total}}
+
+A cell is green when exactly what is expected was found. *Explained* means that peppol-commons does something else than it
+should, which its source shows; the cell found exactly that, so that a change would make it red.
+
+## What peppol-commons does otherwise
+
+Files are those of the release {PEPPOL}, below `com/helger`, unless another is named.
+
+| name | what | source |
+|---|---|---|
+{{limits}}
 """
 
 
@@ -73,18 +107,30 @@ def table(outcomes: Sequence[Outcome]) -> str:
     return "\n".join(lines)
 
 
-def page(verdicts: Mapping[Cell, Verdict]) -> str:
-    """The whole page: a section for each group, in the order of the cells."""
-    limits = dict.fromkeys(cell.limit for cell in verdicts if cell.limit is not None)
-    head = _HEAD.format(
-        phase4=PHASE4,
-        wss4j=WSS4J,
-        total=f"**{told(totals(verdicts.values()))}.**",
-        limits="\n".join(_limit(limit) for limit in limits),
-    )
-    return head + "".join(
-        _section(group, list(cells), verdicts) for group, cells in groupby(verdicts, lambda c: c.group)
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A page of the documentation: its file, and what stands before the cells, with places for total and limits."""
+
+    path: Path
+    head: str
+
+    def text(self, verdicts: Mapping[Cell, Verdict]) -> str:
+        """The whole page: a section for each group, in the order of the cells."""
+        limits = dict.fromkeys(cell.limit for cell in verdicts if cell.limit is not None)
+        head = self.head.format(
+            total=f"**{told(totals(verdicts.values()))}.**", limits="\n".join(_limit(limit) for limit in limits)
+        )
+        return head + "".join(
+            _section(group, list(cells), verdicts) for group, cells in groupby(verdicts, lambda c: c.group)
+        )
+
+    def write(self, outcomes: Iterable[Outcome]) -> None:
+        """Write the file."""
+        self.path.write_text(self.text({each.cell: each.verdict for each in outcomes}), encoding="utf-8")
+
+
+MATRIX = Page(path=ROOT / "docs" / "reference" / "interop.md", head=_MATRIX)
+DISCOVERY = Page(path=ROOT / "docs" / "reference" / "interop-discovery.md", head=_DISCOVERY)
 
 
 def _limit(limit: Limit) -> str:
@@ -105,9 +151,8 @@ def _found(cell: Cell, verdict: Verdict) -> str:
     return verdict.value
 
 
-def write(outcomes: Sequence[Outcome], *, about: Mapping[str, object]) -> None:
-    """Write the page and the JSON; `about` are facts on the run."""
-    PAGE.write_text(page({each.cell: each.verdict for each in outcomes}), encoding="utf-8")
+def write_json(outcomes: Sequence[Outcome], *, about: Mapping[str, object]) -> None:
+    """Write build/interop.json; `about` are facts on the run."""
     JSON.parent.mkdir(exist_ok=True)
     numbers = totals(each.verdict for each in outcomes)
     verdicts = {each.cell.id: each.verdict.value for each in outcomes}

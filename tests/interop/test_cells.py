@@ -2,16 +2,20 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import ClassVar
 
 import pytest
 
 from tests.interop import cells, report
+from tests.interop.__main__ import PARTS, Part
 from tests.interop.cells import Cell, Limit, Outcome, Verdict, Way
 from tests.interop.matrix import CELLS, limits
+from tests.interop.smp import cells as smp_cells
+from tests.interop.smp import limits as smp_limits
 
 LIMIT = Limit(name="limit", what="it does otherwise", source="its manual")
 
@@ -74,31 +78,36 @@ async def test_a_cell_that_hangs_is_red(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_the_matrix_has_cells_enough_and_each_once() -> None:
-    ids = [each.id for each in CELLS]
-    assert len(ids) == len(set(ids)) >= 80
-    assert all(each.what and each.expected for each in CELLS)
+    assert len(CELLS) >= 80
+    every = [each for part in PARTS for each in part.cells]
+    assert len({each.id for each in every}) == len(every)
+    assert all(each.what and each.expected for each in every)
 
 
-def test_cells_of_a_group_stand_together() -> None:
-    groups = [each.group for each in CELLS]
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
+def test_cells_of_a_group_stand_together(part: Part) -> None:
+    groups = [each.group for each in part.cells]
     assert groups == sorted(groups, key=groups.index)
 
 
-def test_every_limit_says_what_and_where_and_explains_a_cell() -> None:
+@pytest.mark.parametrize(("given", "limits"), [(CELLS, limits), (smp_cells.CELLS, smp_limits)], ids=["phase4", "smp"])
+def test_every_limit_says_what_and_where_and_explains_a_cell(given: Sequence[Cell], limits: ModuleType) -> None:
     known = {value.name: value for value in vars(limits).values() if isinstance(value, Limit)}
-    used = {each.limit.name: each.limit for each in CELLS if each.limit is not None}
+    used = {each.limit.name: each.limit for each in given if each.limit is not None}
     assert used == known
     assert all(limit.what and limit.source for limit in known.values())
 
 
-def test_the_page_is_that_of_the_cells_with_none_red() -> None:
+def test_the_pages_are_those_of_the_cells_with_none_red() -> None:
     """Otherwise: make interop"""
-    assert report.PAGE.read_text(encoding="utf-8") == report.page({each: each.declared for each in CELLS})
+    for page in {part.page for part in PARTS}:
+        cells = [each for part in PARTS if part.page is page for each in part.cells]
+        assert page.path.read_text(encoding="utf-8") == page.text({each: each.declared for each in cells})
 
 
 def test_a_red_cell_shows() -> None:
     found = {cell(): Verdict.RED, replace(cell(), name="other"): Verdict.GREEN, cell(limit=LIMIT): Verdict.EXPLAINED}
-    page = report.page(found)
+    page = report.MATRIX.text(found)
     assert "**3 cells: 1 green, 1 explained, 1 red.**" in page
     assert "| `name-out` | us → phase4 | what | expected | red |" in page
     assert "| limit | it does otherwise | its manual |" in page
@@ -107,9 +116,10 @@ def test_a_red_cell_shows() -> None:
 
 
 def test_what_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report, "PAGE", tmp_path / "page.md")
     monkeypatch.setattr(report, "JSON", tmp_path / "build" / "interop.json")
-    report.write([Outcome(cell(), Verdict.GREEN), Outcome(cell(way=Way.IN), Verdict.RED, "why")], about={"java": "25"})
+    report.write_json(
+        [Outcome(cell(), Verdict.GREEN), Outcome(cell(way=Way.IN), Verdict.RED, "why")], about={"java": "25"}
+    )
     written = json.loads(report.JSON.read_text())
     assert {key: written[key] for key in ("cells", "green", "explained", "red", "java")} == {
         "cells": 2,

@@ -68,10 +68,13 @@ def test_what_is_missing_is_said_and_fails_in_ci_only(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(maven, "phase4", missing)
+    monkeypatch.setattr(maven, "smp_client", missing)
     monkeypatch.setattr(debian, "programs", missing)
     monkeypatch.setattr(sys, "argv", ["interop"])
     assert main.main() == code
-    assert capsys.readouterr().out == "phase4: not run: install it\ndns: not run: install it\n"
+    assert (
+        capsys.readouterr().out == "phase4: not run: install it\ndns: not run: install it\nsmp: not run: install it\n"
+    )
 
 
 def test_a_cell_that_is_not_there_is_wrong_usage(

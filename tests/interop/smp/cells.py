@@ -255,7 +255,10 @@ async def located(scene: Scene, dialect: Dialect) -> None:
 
 
 @cell(
-    LOCATED, "records of several orders, preferences, flags and services", "the first one that fits, as we", dialects=ONE
+    LOCATED,
+    "records of several orders, preferences, flags and services",
+    "the first one that fits, as we",
+    dialects=ONE,
 )
 async def ordered(scene: Scene, dialect: Dialect) -> None:
     wanted = other(7)

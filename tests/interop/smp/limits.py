@@ -9,8 +9,8 @@ DATES = Limit(
 )
 REDIRECT_2 = Limit(
     name="redirect-2",
-    what="No redirect of OASIS SMP 2.0 can be followed. PublisherURI is asked as the URL of the metadata, not of the SMP; "
-    "and whatever is there is refused, because its signer is looked for as an object of a type that is never made.",
+    what="No redirect of OASIS SMP 2.0 can be followed. PublisherURI is asked as it is, as if it were never the base URL "
+    "of an SMP; and whatever is there is refused, as its signer is looked for among objects of a type that is never made.",
     source="`smpclient/bdxr2/BDXR2ClientReadOnly.java` 362 and 391",
 )
 SPACES = Limit(

@@ -11,9 +11,8 @@ from ehmi_ap.discovery.found import Identifier
 from ehmi_ap.model import Participant
 from tests.interop.letters import Json
 from tests.interop.peer import PeerFailed
+from tests.interop.report import PEPPOL
 
-VERSION = "12.4.0"
-"""That of peppol-commons, of which the page speaks; no other one is asked."""
 STARTED = 60.0
 """Seconds that a JVM may take to start on a busy machine."""
 _LIMIT = 1 << 20  # bytes of an answer
@@ -48,8 +47,8 @@ async def running(command: Sequence[str], folder: Path, config: Json) -> AsyncIt
     try:
         async with asyncio.timeout(STARTED):
             versions = await _line(process, log)
-        if versions["client"] != VERSION:
-            raise PeerFailed(f"peppol-commons is {versions['client']}, not {VERSION}")
+        if versions["client"] != PEPPOL:
+            raise PeerFailed(f"peppol-commons is {versions['client']}, not {PEPPOL}")
         yield Reader(process, versions, log)
     finally:
         assert process.stdin is not None

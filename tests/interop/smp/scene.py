@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ehmi_ap.crypto.certificate import Certificate
-from ehmi_ap.demo.dns import Zone, u_naptr
+from ehmi_ap.demo.dns import Zone
 from ehmi_ap.demo.dns import serving as serving_zone
 from ehmi_ap.demo.pages import Page, Segments
 from ehmi_ap.demo.pages import serving as serving_pages
@@ -61,9 +61,7 @@ class Scene:
         values = {"transport_profile": PROFILE, "url": "https://ap.example/as4", "certificates": published}
         return PublishedEndpoint(**{**values, **changes})
 
-    def register(
-        self, dialect: Dialect, *processes: Process, wanted: Wanted = WANTED, site: Site = "here"
-    ) -> Metadata:
+    def register(self, dialect: Dialect, *processes: Process, wanted: Wanted = WANTED, site: Site = "here") -> Metadata:
         """At the SMP of that dialect; without `processes` one with one endpoint."""
         metadata = Metadata(
             dialect=dialect,
