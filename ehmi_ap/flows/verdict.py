@@ -1,7 +1,8 @@
 """What becomes of a message after one attempt to send it. Pure; a table in a test says it all.
 
     Acknowledged                         settled, with the receipt
-    Refused, says duplicate, on a retry  settled without receipt: delivered without evidence (decisions 18, 23)
+    Refused, says duplicate, on a retry  settled without receipt: delivered without evidence (decisions 18, 23);
+                                         unless all that it had before it refused as well
     Refused, a fresh look-up led away    missed, due at once, to where it led: once (decision 4)
     Refused                              given up; C1 hears the peer's errors
     Unsettled, worth another try         missed, due again as the P-Mode's retry says
@@ -31,6 +32,8 @@ UNVERIFIED_RECEIPT = "EBMS:0101"
 
 LOOKED_AGAIN_FOR = frozenset({"EBMS:0101", "EBMS:0102", "EBMS:0103", "EBMS:0004", "EBMS:0009"})
 """How peers say that they cannot read what was encrypted for a certificate of yesterday (peers-live 4)."""
+_ONLY_REFUSED = LOOKED_AGAIN_FOR - {UNVERIFIED_RECEIPT}
+"""Left by attempts of which none came further: a peer that calls the next one a duplicate counts what it refused."""
 _LOOKING_UP = "discovery."  # how the codes of DiscoveryError begin
 
 _WEIGHT = {OWN_FAILURE: 0, NOT_REACHED: 1, MISSING_RECEIPT: 2, INVALID_RECEIPT: 3, UNVERIFIED_RECEIPT: 3}
@@ -101,10 +104,10 @@ def is_at_fault(outcome: Outcome) -> bool:
 def was_tried(job: Job) -> bool:
     """Whether an earlier attempt may have reached the peer.
 
-    Attempts that ended before a byte left us do not count; one whose end nobody wrote down does, and so do those
-    before an operator's resend.
+    Attempts that ended before a byte left us do not count, nor those that the peer refused; one whose end nobody wrote
+    down does, and so do those before an operator's resend.
     """
-    if job.lost_code is not None and _stayed_here(job.lost_code):
+    if job.lost_code is not None and (_stayed_here(job.lost_code) or job.lost_code in _ONLY_REFUSED):
         return False
     return job.attempts > 1 or job.lost_code is not None
 

@@ -490,6 +490,21 @@ async def test_it_is_looked_up_anew_once_and_once_more_after_a_resend(world: Wor
     assert await world.state(message_id) is State.ACKNOWLEDGED
 
 
+async def test_a_peer_that_calls_what_it_refused_a_duplicate_has_nothing(world: World) -> None:
+    """A peer may note the MessageId before its application refuses: nobody may be told "delivered"."""
+    message_id = await world.submit()
+    await world.c2.directory.find("net", _wanted(world))
+    not_serviced = error_of(world.c3, Other("no", public="PEPPOL:NOT_SERVICED"), message_id, about="dynamic")
+    duplicate = error_of(world.c3, Other("dup", public="this is a duplicate"), message_id, about="dynamic")
+    world.net.forecast(answer_with(not_serviced), answer_with(duplicate))
+    world.net.sites["https://moved.example/as4"] = world.c3
+    world.net.registry.publish(C4.value, world.c3.identity, "https://moved.example/as4")
+    await world.c2.send_due()
+    assert await world.state(message_id) is State.ACCEPTED
+    await world.c2.send_due()
+    assert await world.state(message_id) is State.FAILED
+
+
 async def test_an_unsettled_attempt_in_between_does_not_allow_a_second_one(world: World) -> None:
     message_id = await world.submit()
     refusal = answer_with(error_of(world.c3, FailedDecryption("no"), message_id, about="dynamic"))

@@ -163,6 +163,14 @@ def test_a_duplicate_of_what_never_left_is_a_failure(now: datetime) -> None:
     assert verdict.happening is Happening.GIVEN_UP
 
 
+@pytest.mark.parametrize("before", ["EBMS:0102", "EBMS:0103", "EBMS:0004", "EBMS:0009"])
+def test_a_duplicate_of_what_was_refused_is_a_failure(now: datetime, before: str) -> None:
+    """Sent once more after a second look: the peer counts what it refused, and has nothing."""
+    again = job(now, attempts=2, lost=before)
+    verdict = judge(again, Refused(errors=(DUPLICATE,)), RETRY, now=now, chance=0.0)
+    assert verdict.happening is Happening.GIVEN_UP
+
+
 @pytest.mark.parametrize(
     ("outcome", "code"),
     [
