@@ -2,14 +2,19 @@
 
 import json
 import sys
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.interop import __main__ as main
-from tests.interop import debian, identities, maven, peer, scene
+from tests.interop import debian, identities, maven, peer, report, scene
+from tests.interop.cells import Cell, Verdict, Way
 from tests.interop.matrix import terms
 from tests.interop.peer import PeerFailed
+from tests.interop.test_cells import Table
 
 READY = {
     "as4": "http://127.0.0.1:81/as4",
@@ -75,6 +80,39 @@ def test_what_is_missing_is_said_and_fails_in_ci_only(
     assert (
         capsys.readouterr().out == "phase4: not run: install it\ndns: not run: install it\nsmp: not run: install it\n"
     )
+
+
+@pytest.mark.parametrize("second_runs", [True, False])
+def test_a_page_is_written_when_all_of_its_parts_ran(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, second_runs: bool
+) -> None:
+    page = report.Page(path=tmp_path / "page.md", head="{total}\n{limits}")
+    cells = [Cell(name, name, Way.ASK, "what", "expected", _right) for name in ("one", "two")]
+    parts = [main.Part(each.name, page, [each], _stage) for each in cells]
+    if not second_runs:
+        parts[1] = replace(parts[1], opened=_missing)
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr(main, "PARTS", parts)
+    monkeypatch.setattr(report, "JSON", tmp_path / "build" / "interop.json")
+    monkeypatch.setattr(sys, "argv", ["interop"])
+    assert main.main() == 0
+    assert json.loads(report.JSON.read_text())["verdicts"] == {"one": "green"}
+    assert page.path.exists() == second_runs
+    if second_runs:
+        assert page.path.read_text() == page.text(dict.fromkeys(cells, Verdict.GREEN))
+
+
+async def _right(_: object) -> None:
+    """Nothing is wrong."""
+
+
+@asynccontextmanager
+async def _stage(_folder: Path, _keep: Path | None) -> AsyncIterator[Table]:
+    yield Table()
+
+
+def _missing(_folder: Path, _keep: Path | None) -> AbstractAsyncContextManager[Table]:
+    raise maven.Missing("install it")
 
 
 def test_a_cell_that_is_not_there_is_wrong_usage(
