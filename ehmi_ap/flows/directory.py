@@ -199,7 +199,7 @@ class Directory:
         result = await self._ask(wanted, network, agreements, now)
         self._note(network, result, self._clock() - started)
         stored = None
-        if isinstance(result, Missed) and isinstance(result.error, Unavailable):
+        if isinstance(result, Missed) and isinstance(result.error, Unavailable) and not asks_nobody(network):
             stored = await self._stored(wanted, network, agreements, now)
         kept = self._entries.setdefault(name, OrderedDict())
         basis = basis_of(network, agreements.trust)
@@ -228,12 +228,17 @@ class Directory:
     async def _stored(self, wanted: Wanted, network: Network, agreements: Agreements, now: datetime) -> Result | None:
         """By the first snapshot that can be used, else why one cannot; None: there is none."""
         missed: Result | None = None
-        for snapshot in agreements.snapshots.get(network.name, ()):
-            if is_of(snapshot, wanted, network):
-                result = await self._judge(snapshot, wanted, network, agreements.trust, now=now)
-                if isinstance(result, Found):
-                    return result
-                missed = missed or result
+        try:
+            async with asyncio.timeout(LONGEST):
+                for snapshot in agreements.snapshots.get(network.name, ()):
+                    if is_of(snapshot, wanted, network):
+                        result = await self._judge(snapshot, wanted, network, agreements.trust, now=now)
+                        if isinstance(result, Found):
+                            return result
+                        missed = missed or result
+        except TimeoutError:  # who says what is revoked does not answer
+            what = f"to judge what is stored took longer than {LONGEST:g} seconds in all"
+            missed = Missed(error=fault("REVOCATION_UNAVAILABLE", what), steps=())
         return missed
 
     def _note(self, network: Network, result: Result, seconds: float) -> None:

@@ -349,6 +349,23 @@ async def test_a_look_up_that_never_ends_is_given_up(place: Place, monkeypatch: 
     assert (result.error.outcome, result.error.retryable) == ("unavailable", True)
 
 
+async def test_a_snapshot_that_nobody_can_judge_is_given_up_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a closed network nobody says what is revoked: each server takes its time, for each certificate."""
+    monkeypatch.setattr(module, "LONGEST", 0.001)
+    place.network = replace(NETWORK, zones=())
+    place.file("a.xml", says="0088:1")
+    judged: list[Snapshot] = []
+
+    async def silent(snapshot: Snapshot, *what: Any, **how: Any) -> Result:
+        judged.append(snapshot)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    place.directory._judge = silent
+    result = await asyncio.wait_for(place.find(), 30)
+    assert (reason(result), len(judged)) == ("REVOCATION_UNAVAILABLE", 1)
+
+
 async def test_a_miss_is_remembered_from_its_end_on(place: Place) -> None:
     """An SMP that swallows questions takes a minute for each: not one for each message that waits."""
     place.registry.down = True
