@@ -25,6 +25,7 @@ class Way(Enum):
     ASK = "us → DNS"
     READ = "us → peppol-commons"
     VERIFY = "us → xmlsec"
+    REPORT = "us → HAPI"
 
 
 class Verdict(Enum):

@@ -45,6 +45,11 @@ def smp_client() -> list[str]:
     return _command(HERE / "smp", "smp-client.jar", "256m")
 
 
+def fhir() -> list[str]:
+    """The same for the judge of AuditEvents, without the folder of the profiles."""
+    return _command(HERE / "fhir", "fhir-judge.jar", "768m")
+
+
 def _command(sources: Path, jar: str, heap: str) -> list[str]:
     return [str(java()), f"-Xmx{heap}", "-jar", str(_build(sources) / jar)]
 

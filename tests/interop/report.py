@@ -19,6 +19,8 @@ PHASE4, WSS4J = "4.4.1", "4.0.1"
 """The versions that the page speaks of; a peer of another version is not asked (`scene.opened`)."""
 PEPPOL = "12.4.0"
 """That of peppol-commons, likewise (`smp.reader.running`)."""
+HAPI = "8.8.0"
+"""That of HAPI FHIR, likewise (`fhir.scene.opened`)."""
 
 _MATRIX = f"""\
 # Interoperability
@@ -82,6 +84,19 @@ Files are those of the release {PEPPOL}, below `com/helger`, unless another is n
 {{limits}}
 """
 
+_STATUS = f"""\
+# Interoperability of delivery status
+
+<!-- Written by `make interop`. Change the cells in tests/interop/fhir, and run it. -->
+
+What `make interop` found when it put AuditEvents before the validator of [HAPI FHIR](https://github.com/hapifhir/hapi-fhir)
+{HAPI} with the compiled profiles of EDS. EDS itself is such a server. That the validator sees what is wrong is shown by
+mutants of an official example. Profiles, examples and envelopes are not in the repository; without them, or without
+Java 17 and Maven, this part is not run. Nothing is reported to EDS yet: [delivery status](../explanation/delivery-status.md).
+
+{{total}}
+"""
+
 
 def totals(verdicts: Iterable[Verdict]) -> dict[str, int]:
     """How many cells there are, and of each verdict."""
@@ -131,6 +146,7 @@ class Page:
 
 MATRIX = Page(path=ROOT / "docs" / "reference" / "interop.md", head=_MATRIX)
 DISCOVERY = Page(path=ROOT / "docs" / "reference" / "interop-discovery.md", head=_DISCOVERY)
+STATUS = Page(path=ROOT / "docs" / "reference" / "interop-status.md", head=_STATUS)
 
 
 def _limit(limit: Limit) -> str:

@@ -74,12 +74,12 @@ def test_what_is_missing_is_said_and_fails_in_ci_only(
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(maven, "phase4", missing)
     monkeypatch.setattr(maven, "smp_client", missing)
+    monkeypatch.setattr(maven, "fhir", missing)
     monkeypatch.setattr(debian, "programs", missing)
     monkeypatch.setattr(sys, "argv", ["interop"])
     assert main.main() == code
-    assert (
-        capsys.readouterr().out == "phase4: not run: install it\ndns: not run: install it\nsmp: not run: install it\n"
-    )
+    parts = ("phase4", "dns", "smp", "fhir")
+    assert capsys.readouterr().out == "".join(f"{part}: not run: install it\n" for part in parts)
 
 
 @pytest.mark.parametrize("second_runs", [True, False])
