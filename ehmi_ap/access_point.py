@@ -74,7 +74,7 @@ class AccessPoint:
     """An AS4 access point. `agreements` is replaced as a whole when an administrator changes it.
 
     After start(), `store`, `blobs`, `backends` and `directory` may be used as well; `stats` counts what happened since
-    then.
+    then, `lookups` has number and seconds of look-ups by network and outcome.
     """
 
     store: Store
@@ -87,6 +87,7 @@ class AccessPoint:
         """`backends` stand beside those of the configuration, by name. Nothing is opened before start()."""
         self.config = config
         self.stats: Counter[str] = Counter()
+        self.lookups: dict[tuple[str, str], tuple[int, float]] = {}
         self._given = dict(backends or {})
         self._started_at: datetime | None = None
         self._stopping = False
@@ -131,6 +132,7 @@ class AccessPoint:
             now=_now,
             clock=time.monotonic,
             count=self._count,
+            observe=self._observe,
         )
         self._world = self._make_world(profiles)
         self._sending = Pickup(
@@ -253,6 +255,14 @@ class AccessPoint:
         """Raises NotFound, ConfigError."""
         await self._change(lambda: configuration.delete_pmode(self.config, name))
 
+    async def put_network(self, name: str, table: Mapping[str, object]) -> None:
+        """Add or replace a network of the operator's own, effective at once. Raises ConfigError."""
+        await self._change(lambda: configuration.put_network(self.config, name, table))
+
+    async def delete_network(self, name: str) -> None:
+        """Raises NotFound, ConfigError (a P-Mode needs it)."""
+        await self._change(lambda: configuration.delete_network(self.config, name))
+
     async def put_certificate(self, name: str, data: bytes) -> None:
         """Add or replace trusted certificates (PEM or DER), effective at once. Raises ConfigError."""
         await self._change(lambda: configuration.put_certificate(self.config, name, data))
@@ -311,6 +321,10 @@ class AccessPoint:
 
     def _count(self, what: str) -> None:
         self.stats[what] += 1
+
+    def _observe(self, network: str, outcome: str, seconds: float) -> None:
+        number, total = self.lookups.get((network, outcome), (0, 0.0))
+        self.lookups[network, outcome] = (number + 1, total + seconds)
 
     async def _look_up(
         self, wanted: Wanted, network: Network, trust: Trust, *, now: datetime, known: Found | None

@@ -176,10 +176,7 @@ class Client:
 
     def put_pmode(self, name: str, pmode: Mapping[str, Any] | str) -> None:
         """Add or replace a P-Mode, given as a table or as TOML text. Raises ConfigError with every mistake."""
-        toml = isinstance(pmode, str)
-        data = str(pmode) if toml else json.dumps(pmode)
-        headers = {"Content-Type": "application/toml" if toml else "application/json"}
-        self._json("PUT", f"/pmodes/{quote(name, safe='')}", data=data.encode(), headers=headers)
+        self._put_table(f"/pmodes/{quote(name, safe='')}", pmode)
 
     def delete_pmode(self, name: str) -> None:
         """Raises NotFound."""
@@ -203,6 +200,30 @@ class Client:
         """Raises NotFound; ConfigError while a P-Mode needs it."""
         self._json("DELETE", f"/certificates/{quote(name, safe='')}")
 
+    def networks(self) -> list[str]:
+        """Names of the networks, those that ship too."""
+        return list(self._json("GET", "/networks")["names"])
+
+    def network(self, name: str) -> Json:
+        """A network as its file says it. Raises NotFound."""
+        return self._json("GET", f"/networks/{quote(name, safe='')}")
+
+    def put_network(self, name: str, network: Mapping[str, Any] | str) -> None:
+        """Add or replace a network, given as put_pmode() is. Raises ConfigError with every mistake."""
+        self._put_table(f"/networks/{quote(name, safe='')}", network)
+
+    def delete_network(self, name: str) -> None:
+        """Raises NotFound; ConfigError while a P-Mode needs it."""
+        self._json("DELETE", f"/networks/{quote(name, safe='')}")
+
+    def receivers(self, participant: str | None = None) -> list[Json]:
+        """What is remembered of receivers that were looked up; of one, by the value of its identifier."""
+        return list(self._json("GET", "/receivers", {"participant": participant})["receivers"])
+
+    def forget_receivers(self, participant: str | None = None) -> int:
+        """Have them looked up anew; how much was forgotten."""
+        return int(self._json("DELETE", "/receivers", {"participant": participant})["forgotten"])
+
     def health(self) -> Json:
         """What /health says, well or not."""
         try:
@@ -221,6 +242,12 @@ class Client:
             cursor = page["next"]
             if cursor is None:
                 return
+
+    def _put_table(self, path: str, table: Mapping[str, Any] | str) -> None:
+        toml = isinstance(table, str)
+        data = str(table) if toml else json.dumps(table)
+        headers = {"Content-Type": "application/toml" if toml else "application/json"}
+        self._json("PUT", path, data=data.encode(), headers=headers)
 
     def _json(self, method: str, path: str, query: Mapping[str, Any] | None = None, **more: Any) -> Json:
         with self._asked(method, path, query, **more) as answer:

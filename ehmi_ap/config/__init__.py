@@ -14,10 +14,12 @@ Rules of this room:
 from ehmi_ap.agreements import Agreements
 from ehmi_ap.config.folders import (
     delete_certificate,
+    delete_network,
     delete_pmode,
     judge_again,
     load_agreements,
     put_certificate,
+    put_network,
     put_partner,
     put_pmode,
 )
@@ -65,6 +67,7 @@ __all__ = [
     "WebClient",
     "Workers",
     "delete_certificate",
+    "delete_network",
     "delete_pmode",
     "examine",
     "judge_again",
@@ -72,6 +75,7 @@ __all__ = [
     "network_tables",
     "product_pmodes",
     "put_certificate",
+    "put_network",
     "put_partner",
     "put_pmode",
     "shipped_networks",

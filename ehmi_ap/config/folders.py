@@ -36,6 +36,7 @@ NetworkTables = dict[str, Mapping[str, Any] | None]
 CertificateFiles = dict[str, bytes]
 
 PMODES_LISTED = "List what there is with GET /api/v1/pmodes."
+NETWORKS_LISTED = "List what there is with GET /api/v1/networks."
 CERTIFICATES_LISTED = "List what there is with GET /api/v1/certificates."
 
 
@@ -105,6 +106,42 @@ def delete_pmode(config: Config, name: str) -> Agreements:
     return agreements
 
 
+def put_network(config: Config, name: str, table: Mapping[str, object]) -> Agreements:
+    """Write networks/`name`.toml, if all is right with it; it takes the place of a shipped network.
+
+    Raises:
+        ConfigError: with all findings; nothing was written.
+    """
+    _check_name(name)
+    findings: list[str] = []
+    networks = {**_network_tables(config, findings), name: table}
+    agreements = _agreements(
+        config, _pmode_tables(config, findings), _certificate_files(config, findings), findings, networks=networks
+    )
+    try:
+        config.discovery.networks.mkdir(exist_ok=True)
+    except OSError as error:
+        raise ConfigError([f"networks/: cannot be made ({reason(error)}); make it, or correct its place"]) from None
+    _write(config.discovery.networks / f"{name}.toml", tables.to_toml(table).encode())
+    return agreements
+
+
+def delete_network(config: Config, name: str) -> Agreements:
+    """Delete networks/`name`.toml; a shipped network of its name comes back. Raises NotFound, ConfigError."""
+    path = config.discovery.networks / f"{name}.toml"
+    if not _NAME.fullmatch(name) or not path.is_file():
+        raise NotFound(f"there is no network {name} of your own", fix=NETWORKS_LISTED)
+    findings: list[str] = []
+    networks = {**_network_tables(config, findings)}
+    del networks[name]
+    networks |= {each: table for each, table in network_tables().items() if each == name}
+    agreements = _agreements(
+        config, _pmode_tables(config, findings), _certificate_files(config, findings), findings, networks=networks
+    )
+    _delete(path)
+    return agreements
+
+
 def put_certificate(config: Config, name: str, data: bytes) -> Agreements:
     """Write trust/`name`.pem from PEM (one certificate or several) or DER, if all is right with it.
 
@@ -136,24 +173,25 @@ def _agreements(
     files: CertificateFiles,
     findings: list[str],
     *,
+    networks: NetworkTables | None = None,
     now: datetime | None = None,
 ) -> Agreements:
     """The whole, from what the folders hold or would hold. `findings` is what reading them came to already."""
     keys = _keys(config, findings)
     certificates = dict(_certificates(files, findings))
-    found = _network_tables(config, findings)
-    networks = _networks(config, found, findings)
+    found = networks if networks is not None else _network_tables(config, findings)
+    known = _networks(config, found, findings)
     # A network that cannot be read is still a known one: one mistake, one finding.
-    values = {name: pmode_values(networks.get(name, Network(name=name))) for name in found}
+    values = {name: pmode_values(known.get(name, Network(name=name))) for name in found}
     pmodes = tuple(_parsed(config, tables_, values, findings))
     at = now or datetime.now(UTC)
     trust = Trust(certificates)
-    offline = read_offline(config.discovery.offline, networks, trust, now=at)
+    offline = read_offline(config.discovery.offline, known, trust, now=at)
     judgement = judge(
         pmodes=pmodes,
         certificates=certificates,
         keys=keys,
-        networks=networks,
+        networks=known,
         backends=tuple(config.backends),
         insecure_http=config.web.insecure_http,
         client_certificate=config.discovery.tls.certificate is not None,
@@ -167,7 +205,7 @@ def _agreements(
         pmodes=pmodes,
         keys=keys,
         trust=trust,
-        networks=networks,
+        networks=known,
         snapshots=offline.snapshots,
         lapsed=judgement.lapsed,
         warnings=(*judgement.warnings, *offline.warnings, *_open_files(config)),

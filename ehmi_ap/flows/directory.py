@@ -55,11 +55,12 @@ def _not_observed(network: str, outcome: str, seconds: float) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What is remembered of one receiver, for an administrator."""
+    """What is remembered of one receiver, for an administrator; `use` is Remembered.use() now."""
 
     network: str
     wanted: Wanted
     remembered: Remembered
+    use: str
 
 
 class Directory:
@@ -109,8 +110,9 @@ class Directory:
 
     def entries(self) -> Sequence[Entry]:
         """All that is remembered."""
+        now = self._now()
         return [
-            Entry(network=name, wanted=wanted, remembered=remembered)
+            Entry(network=name, wanted=wanted, remembered=remembered, use=remembered.use(now))
             for name, kept in self._entries.items()
             for wanted, remembered in kept.items()
         ]

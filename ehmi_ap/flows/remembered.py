@@ -66,6 +66,18 @@ class Remembered:
         kept = timedelta(seconds=min(self.basis.network.cache.negative, LONGEST_NEGATIVE))
         return self.error if self.missed_at is not None and now < self.missed_at + kept else None
 
+    def use(self, now: datetime) -> str:
+        """What becomes of it when a message goes there: fresh, asked anew, stale, snapshot or missed."""
+        if self.fresh(now) is not None:
+            return "fresh"
+        if self.missed(now) is None:
+            return "asked anew"
+        if not isinstance(self.error, Unavailable):
+            return "missed"
+        if self.stale(now) is not None:
+            return "stale"
+        return "missed" if self.stored(now) is None else "snapshot"
+
     def _fresh_until(self, part: float) -> datetime:
         assert self.found is not None
         assert self.found_at is not None

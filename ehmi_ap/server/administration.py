@@ -42,13 +42,13 @@ async def show_pmode(call: Call) -> web.StreamResponse:
         raise NotFound("there is no such P-Mode", fix=PMODES_LISTED) from None
     if TOML in call.request.headers.get("Accept", ""):
         return web.Response(body=text, content_type=TOML)
-    return web.json_response(tomllib.loads(text.decode()), dumps=_dumps)
+    return web.json_response(tomllib.loads(text.decode()), dumps=dumps)
 
 
 async def put_pmode(call: Call) -> web.StreamResponse:
     """PUT /pmodes/{name}."""
     name = call.path("name")
-    await call.ap.put_pmode(name, _table(call.request, await small(call.request, LIMITS)))
+    await call.ap.put_pmode(name, read_table(call.request, await small(call.request, LIMITS)))
     return web.Response(status=204)
 
 
@@ -110,30 +110,30 @@ def _certificate_info(certificate: Certificate) -> documents.CertificateInfo:
     )
 
 
-def _table(request: web.Request, data: bytes) -> Mapping[str, Any]:
-    """The P-Mode that a request carries, as a table. Raises RequestRefused (400, 415)."""
+def read_table(request: web.Request, data: bytes) -> Mapping[str, Any]:
+    """The P-Mode or network that a request carries, as a table. Raises RequestRefused (400, 415)."""
     try:
         kind, _ = media_type(request.headers.get("Content-Type", ""))
     except ValueError:
         kind = ""
     if kind not in (JSON, TOML):
-        raise RequestRefused(415, f"A P-Mode is sent as {JSON} or {TOML}.")
+        raise RequestRefused(415, f"A table is sent as {JSON} or {TOML}.")
     try:
         table = json.loads(data) if kind == JSON else tomllib.loads(data.decode())
     except (ValueError, RecursionError):
         raise RequestRefused(400, f"The body is not {'JSON' if kind == JSON else 'TOML'}.") from None
     if not isinstance(table, dict):
-        raise RequestRefused(400, "A P-Mode is an object.")
+        raise RequestRefused(400, "The table is an object.")
     return table
 
 
-def _dumps(document: object) -> str:
+def dumps(document: object) -> str:
     return json.dumps(document, ensure_ascii=False, default=str)
 
 
-_DONE = {204: Given("done, and effective", media="")}
-_TABLE = (
-    Given("the P-Mode as pmodes/NAME.toml would say it", kind=dict[str, Any]),
+DONE = {204: Given("done, and effective", media="")}
+TABLE = (
+    Given("the table as NAME.toml would say it", kind=dict[str, Any]),
     Given("the same as TOML", media=TOML),
 )
 
@@ -166,8 +166,8 @@ ROUTES = (
         answerer=put_pmode,
         access=Access.ADMIN,
         parameters=(NAME,),
-        takes=_TABLE,
-        answers=_DONE,
+        takes=TABLE,
+        answers=DONE,
         refusals=(400, 408, 413, 415, 422),
     ),
     Route(
@@ -178,7 +178,7 @@ ROUTES = (
         answerer=delete_pmode,
         access=Access.ADMIN,
         parameters=(NAME,),
-        answers=_DONE,
+        answers=DONE,
         refusals=(404, 422),
     ),
     Route(
@@ -213,7 +213,7 @@ ROUTES = (
             Given("PEM, one or several", media=PEM),
             Given("one, as DER", media="application/pkix-cert"),
         ),
-        answers=_DONE,
+        answers=DONE,
         refusals=(400, 408, 413, 422),
     ),
     Route(
@@ -224,7 +224,7 @@ ROUTES = (
         answerer=delete_certificate,
         access=Access.ADMIN,
         parameters=(NAME,),
-        answers=_DONE,
+        answers=DONE,
         refusals=(404, 422),
     ),
 )

@@ -206,6 +206,51 @@ class CertificateList:
     certificates: tuple[NamedCertificates, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookupProblem:
+    """Why the last look-up found nothing; `reason` is a word of docs/reference/networks.md."""
+
+    reason: str
+    what: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receiver:
+    """What is remembered of a receiver, for one document and process.
+
+    `use` says what becomes of it when a message goes there: fresh (used), asked anew, stale or snapshot (used, as
+    nobody can be asked), missed (not asked again yet). `outcome` is that of the last look-up.
+    """
+
+    network: str
+    participant: str
+    document: str
+    process: str
+    use: str
+    outcome: str
+    problem: LookupProblem | None
+    url: str | None
+    certificate_sha256: str | None
+    smp: str | None
+    found_at: datetime | None
+    usable_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiverList:
+    """All that is remembered."""
+
+    receivers: tuple[Receiver, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """How many entries were forgotten."""
+
+    forgotten: int
+
+
 def party_of(stored: Stored) -> PartyId:
     """The partner's PartyId: who gets an outbound message, who sent an inbound one."""
     message = stored.message

@@ -16,7 +16,18 @@ from aiohttp import web
 
 from ehmi_ap.access_point import AccessPoint
 from ehmi_ap.errors import ApError
-from ehmi_ap.server import administration, feed, inbox, messages, metrics, openapi, problem, status, submissions
+from ehmi_ap.server import (
+    administration,
+    discovery,
+    feed,
+    inbox,
+    messages,
+    metrics,
+    openapi,
+    problem,
+    status,
+    submissions,
+)
 from ehmi_ap.server.as4 import name_the_server
 from ehmi_ap.server.auth import Caller, Tokens, only_admin
 from ehmi_ap.server.routes import API, Access, Call, Route
@@ -29,6 +40,7 @@ ROUTES: tuple[Route, ...] = (
     *inbox.ROUTES,
     *feed.ROUTES,
     *administration.ROUTES,
+    *discovery.ROUTES,
 )
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -1,14 +1,15 @@
 """Numbers for Prometheus: how many messages are where, what was answered, how long it took.
 
-Labels are words of ours: directions, states, HTTP statuses, routes, EBMS codes. Never a party, participant,
-MessageId or text of a peer: a label that strangers can fill grows without end, and might name a patient.
+Labels are words of ours: directions, states, HTTP statuses, routes, EBMS codes, and the operator's networks. Never a
+party, participant, MessageId or text of a peer: a label that strangers can fill grows without end, and might name a
+patient.
 """
 
 from collections.abc import Iterator, Mapping
 from weakref import WeakKeyDictionary
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
@@ -26,9 +27,13 @@ _INBOUND = (State.RECEIVED, State.DELIVERING, State.DELIVERED, State.UNDELIVERED
 class Metrics(Collector):
     """The metrics of one access point, in a registry of their own (an embedding host has its own beside it)."""
 
-    def __init__(self, stats: Mapping[str, int]) -> None:
-        """`stats` is what the access point counts, by words of its own: an outcome, or an outcome and a code."""
+    def __init__(self, stats: Mapping[str, int], lookups: Mapping[tuple[str, str], tuple[int, float]]) -> None:
+        """`stats` is what the access point counts, by words of its own: an outcome, or an outcome and a code.
+
+        `lookups` has number and seconds by network and outcome.
+        """
         self._stats = stats
+        self._lookups = lookups
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.registry.register(self)
@@ -61,13 +66,19 @@ class Metrics(Collector):
         """A REST request was answered; `route` is the name of its row, never its path."""
         self._rest.labels(route, str(status)).observe(seconds)
 
-    def collect(self) -> Iterator[CounterMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         """What the access point counted since it started: submitted, sent, received, refused and so on."""
         family = CounterMetricFamily("ehmi_ap_outcomes", "What came of messages and attempts.", labels=["what", "code"])
         for outcome, count in sorted(self._stats.items()):
             what, _, code = outcome.partition(" ")
             family.add_metric([what, code], count)
         yield family
+        lasted = SummaryMetricFamily(
+            "ehmi_ap_lookup_seconds", "Look-ups of receivers by DNS and SMP.", labels=["network", "outcome"]
+        )
+        for labels, (number, seconds) in sorted(self._lookups.items()):
+            lasted.add_metric(labels, number, seconds)
+        yield lasted
 
     async def exposition(self, store: Store) -> bytes:
         """What a scrape gets. Raises StoreError."""
@@ -84,5 +95,5 @@ _METRICS: WeakKeyDictionary[AccessPoint, Metrics] = WeakKeyDictionary()
 def of(ap: AccessPoint) -> Metrics:
     """The metrics of this access point, the same for both of its faces."""
     if ap not in _METRICS:
-        _METRICS[ap] = Metrics(ap.stats)  # not of `ap` itself, which would then never be garbage
+        _METRICS[ap] = Metrics(ap.stats, ap.lookups)  # not of `ap` itself, which would then never be garbage
     return _METRICS[ap]

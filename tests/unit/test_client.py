@@ -217,6 +217,13 @@ def test_the_administrator_administers(admin: Client):
         'partner = "beta"\nurl = "http://127.0.0.1:9/as4"\ncertificate = "beta"\nservice = "urn:third"\nactions = ["a"]\n',
     )
     assert admin.pmodes() == ["beta", "second", "third"]
+    anchored = {"publishers": {"trust": ["pair-ca"]}, "receivers": {"trust": ["pair-ca"]}}
+    admin.put_network("own", {"smp": "https://smp.example", **anchored})
+    assert "own" in admin.networks()
+    assert admin.network("own")["smp"] == "https://smp.example"
+    admin.delete_network("own")
+    assert "own" not in admin.networks()
+    assert (admin.receivers(), admin.receivers("0088:1"), admin.forget_receivers()) == ([], [], 0)
     for name in ("second", "third"):
         admin.delete_pmode(name)
     with pytest.raises(NotFound):

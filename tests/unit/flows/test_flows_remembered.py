@@ -80,6 +80,19 @@ def test_nobody_is_taken_to_be_unregistered_for_long(test_pki: Any) -> None:
     assert [kept.missed(later(at)) is not None for at in (59, 60)] == [True, False]
 
 
+def test_what_becomes_of_it(test_pki: Any) -> None:
+    """As an administrator is told it."""
+    kept = entry(test_pki)
+    assert (kept.use(later(899)), kept.use(later(901))) == ("fresh", "asked anew")
+    down, no = missed("SMP_TIMEOUT"), missed("PARTICIPANT_NOT_REGISTERED")
+    assert remember(kept, down, BASIS, later(901)).use(later(902)) == "stale"
+    assert remember(kept, no, BASIS, later(901)).use(later(902)) == "missed"
+    assert remember(kept, missed("SMP_FORBIDDEN"), BASIS, later(901)).use(later(902)) == "missed"
+    assert remember(None, down, BASIS, later(901)).use(later(902)) == "missed"
+    snapshot = remember(None, down, BASIS, later(901), stored=found(test_pki.receiver))
+    assert (snapshot.use(later(902)), snapshot.use(later(999))) == ("snapshot", "asked anew")
+
+
 def test_what_is_found_ends_what_was_missed(test_pki: Any) -> None:
     kept = remember(remember(None, missed("SMP_TIMEOUT"), BASIS, pki.NOW), found(test_pki.receiver), BASIS, later(1))
     assert kept.missed(later(2)) is None

@@ -47,11 +47,17 @@ async def sent(c1: Rest, *payloads: bytes, **metadata: object) -> str:
     return message_id
 
 
+NET = {
+    "smp": "https://127.0.0.1:1",
+    "publishers": {"trust": ["pair-ca"], "private_addresses": True},
+    "receivers": {"trust": ["pair-ca"]},
+}
+"""A network whose SMP is not there."""
+
+
 async def test_a_receiver_that_was_not_looked_up_yet_has_no_id(c1: Rest) -> None:
     """C1 is answered before anybody is asked; `to` and `party` are null until somebody is found."""
-    (c1.ap.config.home / "networks").mkdir()
-    network = 'smp = "https://127.0.0.1:1"\n[publishers]\ntrust = ["pair-ca"]\nprivate_addresses = true\n'
-    (c1.ap.config.home / "networks" / "net.toml").write_text(network + '[receivers]\ntrust = ["pair-ca"]\n')
+    assert (await c1.ask("PUT", "/networks/net", token=ADMIN, json=NET)).status == 204
     template = {"network": "net", "service": "urn:dynamic", "actions": ["urn:document"]}
     put = await c1.ask("PUT", "/pmodes/dynamic", token=ADMIN, json=template)
     assert put.status == 204, put.body
@@ -66,7 +72,40 @@ async def test_a_receiver_that_was_not_looked_up_yet_has_no_id(c1: Rest) -> None
     assert "127.0.0.1:1" in shown["last_detail"]
     [listed] = (await c1.ask("GET", "/messages?state=accepted")).json["messages"]
     assert listed["message_id"] == message_id
+
+    [receiver] = (await c1.ask("GET", "/receivers", token=ADMIN)).json["receivers"]
+    assert (receiver["participant"], receiver["use"]) == ("iso6523-actorid-upis::0088:4", "missed")
+    assert (receiver["outcome"], receiver["problem"]["reason"]) == ("unavailable", "SMP_UNREACHABLE")
+    assert (await c1.ask("GET", "/receivers?participant=0088%3A5", token=ADMIN)).json == {"receivers": []}
+    assert (await c1.ask("DELETE", "/receivers?participant=0088%3A4", token=ADMIN)).json == {"forgotten": 1}
+    assert (await c1.ask("DELETE", "/receivers", token=ADMIN)).json == {"forgotten": 0}
+    assert (await c1.ask("GET", "/receivers")).status == 403
+
+    needed = await c1.ask("DELETE", "/networks/net", token=ADMIN)
+    assert (needed.status, "is not a network" in needed.json["findings"][0]) == (422, True)
     assert (await c1.ask("DELETE", "/pmodes/dynamic", token=ADMIN)).status == 204
+    assert (await c1.ask("DELETE", "/networks/net", token=ADMIN)).status == 204
+
+
+async def test_networks_are_administered_as_p_modes_are(c1: Rest) -> None:
+    """Those that ship are there; an operator's own takes the place of one, until it is deleted."""
+    names = (await c1.ask("GET", "/networks", token=ADMIN)).json["names"]
+    assert {"ehmi", "peppol"} <= set(names)
+    shipped = (await c1.ask("GET", "/networks/ehmi", token=ADMIN)).json
+    assert (await c1.ask("PUT", "/networks/ehmi", token=ADMIN, json=NET)).status == 204
+    assert (await c1.ask("GET", "/networks/ehmi", token=ADMIN)).json == NET
+    toml = {"Accept": "application/toml", "Authorization": f"Bearer {ADMIN}"}
+    async with c1.session.get(f"{c1.addresses.internal}/api/v1/networks/ehmi", headers=toml) as answer:
+        assert 'smp = "https://127.0.0.1:1"' in await answer.text()
+    wrong = await c1.ask("PUT", "/networks/ehmi", token=ADMIN, json={**NET, "colour": 1, "smp": "no url"})
+    assert wrong.status == 422
+    assert "colour" in " ".join(wrong.json["findings"])
+    assert (await c1.ask("DELETE", "/networks/ehmi", token=ADMIN)).status == 204
+    assert (await c1.ask("GET", "/networks/ehmi", token=ADMIN)).json == shipped
+    assert (await c1.ask("DELETE", "/networks/ehmi", token=ADMIN)).status == 404
+    assert (await c1.ask("GET", "/networks/nothing", token=ADMIN)).status == 404
+    assert (await c1.ask("PUT", "/networks/..%2Fx", token=ADMIN, json=NET)).status == 422
+    assert (await c1.ask("DELETE", "/networks/..%2Fehmi-ap", token=ADMIN)).status == 404
 
 
 async def test_a_message_from_c1_to_c4_and_every_way_to_look_at_it(c1: Rest, c4: Rest):

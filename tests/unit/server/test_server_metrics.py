@@ -17,10 +17,13 @@ async def test_requests_outcomes_and_states_are_counted(tmp_path):
         await running.ask(REQUEST)
         await running.ask(b"GET /as4 HTTP/1.1\r\nHost: localhost\r\n\r\n")
         running.ap.stats["refused EBMS:0101"] += 3
+        running.ap.lookups["net", "unavailable"] = (2, 7.5)
         text = (await metrics.of(running.ap).exposition(running.ap.store)).decode()
     assert 'ehmi_ap_as4_requests_total{status="400"} 2.0' in text
     assert "ehmi_ap_as4_request_seconds_count 2.0" in text
     assert 'ehmi_ap_outcomes_total{code="EBMS:0101",what="refused"} 3.0' in text
+    assert 'ehmi_ap_lookup_seconds_sum{network="net",outcome="unavailable"} 7.5' in text
+    assert 'ehmi_ap_lookup_seconds_count{network="net",outcome="unavailable"} 2.0' in text
     for state in State:
         assert len(re.findall(rf'ehmi_ap_messages{{direction="\w+",state="{state.value}"}} 0.0', text)) == 1
 
