@@ -30,8 +30,8 @@ CAUSES = {
     (State.ACCEPTED, Happening.SETTLED): "the receipt of an earlier attempt was posted late",
     (State.SENDING, Happening.SETTLED): "a receipt that proves exactly what was sent, or the peer says on a retry that "
     "it has the message already",
-    (State.SENDING, Happening.MISSED): "no connection, no receipt, or one that proves nothing, and there is time for "
-    "another try",
+    (State.SENDING, Happening.MISSED): "not looked up, no connection, no receipt, or one that proves nothing, and "
+    "there is time for another try; or a refusal, after which a fresh look-up led elsewhere",
     (State.SENDING, Happening.GIVEN_UP): "the peer answered with an error, the answer will be the same next time, or "
     "the retries are used up",
     (State.FAILED, Happening.RESENT): "an operator sends it again",

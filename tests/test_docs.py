@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,9 +15,12 @@ from pathlib import Path
 import pytest
 
 import ehmi_ap
+from ehmi_ap import tables
+from ehmi_ap.demo.pki import write_private
+from ehmi_ap.discovery.identifiers import wanted
 from tests import cli_reference, pki, sml_stub
 from tests.pair import free_ports
-from tests.whole_way import whole_way
+from tests.whole_way import whole_way, write_pmode
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), ROOT / "certs" / "README.md"])
@@ -133,6 +137,32 @@ async def test_the_page_for_finding_out_why_works_as_it_is_written(
         await way.start()
         way.net.write(way.us / "networks")
         await asyncio.to_thread(assert_works, text, way.us)
+
+
+@pytest.mark.slow
+async def test_the_page_for_partners_that_are_looked_up_works_as_it_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the same network, where the receiver of the demo's envelope is registered, with a TLS CA of its own."""
+    text = with_free_ports((ROOT / "docs" / "how-to" / "discover-partners.md").read_text(encoding="utf-8"))
+    port = re.search(r"http://127.0.0.1:(\d+)", text)
+    added = "ehmi-ap partner add everybody --network ehmi"
+    assert port is not None
+    assert added in text
+    async with whole_way(tmp_path, capsys, monkeypatch, network="ehmi") as way:
+        write_pmode(way.receiver, {"profile": "ehmi", "trust": ["ap-ca"], "party_binding": "subject-cn"})
+        await way.start()
+        receiver, process = "0088:9520000001025", "urn:ehmi:sdn-emergence"
+        document = next(line for line in text.splitlines() if line.startswith("hco=")).split("'")[1]
+        way.net.register(wanted(receiver, document, process, way.net.network), url=way.url)
+        way.net.write(way.us / "networks")
+        (way.us / "pmodes" / "them.toml").unlink()
+        (way.us / "tokens").mkdir()
+        write_private(way.us / "tokens" / "admin", b"token-of-administrators-0123456789")
+        settings = tomllib.loads((way.us / "ehmi-ap.toml").read_text(encoding="utf-8"))
+        settings["internal"] = {"port": int(port[1]), "admin_token": {"file": "tokens/admin"}}
+        (way.us / "ehmi-ap.toml").write_text(tables.to_toml(settings))
+        await asyncio.to_thread(assert_works, text.replace(added, f"{added} --tls-ca trust/tls.pem"), way.us)
 
 
 def assert_works(text: str, folder: Path) -> None:

@@ -27,12 +27,13 @@ def _add_add(parts: "Subparsers") -> None:
     parser = parts.add_parser(
         "add",
         help="write a partner's P-Mode",
-        description="Write pmodes/NAME.toml and put the certificate into trust/. All is checked first; when something "
-        "is wrong, nothing is written. A running daemon takes it up when it is restarted; over REST it does at once.",
+        description="Write pmodes/NAME.toml and put the certificate into trust/. A partner has --url and --party; all "
+        "those of a --network have neither. All is checked first; when something is wrong, nothing is written. A "
+        "running daemon takes it up when it is restarted; over REST it does at once.",
     )
     parser.add_argument("name", metavar="NAME", help="what we call the partner: letters, digits, dot, dash, underscore")
-    parser.add_argument("--url", required=True, metavar="URL", help="where the partner's access point listens")
-    parser.add_argument("--party", required=True, metavar="ID", help="the partner's PartyId")
+    parser.add_argument("--url", metavar="URL", help="where the partner's access point listens")
+    parser.add_argument("--party", metavar="ID", help="the partner's PartyId")
     trusted = parser.add_mutually_exclusive_group(required=True)
     trusted.add_argument(
         "--certificate",
@@ -45,6 +46,11 @@ def _add_add(parts: "Subparsers") -> None:
         type=Path,
         metavar="FILE",
         help="a CA instead: whoever it issued the PartyId as common name to may sign; we cannot send, only receive",
+    )
+    trusted.add_argument(
+        "--network",
+        metavar="NETWORK",
+        help="all access points of this network instead: each is looked up when there is a message for it",
     )
     parser.add_argument(
         "--like",
@@ -104,17 +110,12 @@ def run_add(args: argparse.Namespace) -> int:
 def _table(args: argparse.Namespace) -> tuple[dict[str, object], dict[str, Path]]:
     """The P-Mode as a table, at most ten lines and what its product needs; and the certificates to put beside it."""
     like = _like(args.like)
-    party = args.party if args.type is None else {"id": args.party, "type": args.type}
-    table: dict[str, object] = {
-        "profile": args.profile,
-        "partner": _typed(party, like, "partner", "id"),
-        "url": args.url,
-    }
+    table: dict[str, object] = {"profile": args.profile} | _who(args, like)
     files: dict[str, Path] = {}
     if args.certificate is not None:
         files[args.name] = args.certificate
         table["certificate"] = args.name
-    else:
+    elif args.trust is not None:
         files[f"{args.name}-ca"] = args.trust
         table |= {"trust": [f"{args.name}-ca"], "party_binding": "subject-cn"}
     if args.tls_ca is not None:
@@ -130,6 +131,19 @@ def _table(args: argparse.Namespace) -> tuple[dict[str, object], dict[str, Path]
     others = _THE_PARTNERS if args.profile == like.get("profile") else (*_THE_PARTNERS, *_THE_NETWORKS)
     values = {key: value for key, value in like.items() if key not in others and value != {}}
     return table | values | {key: value for key, value in optional.items() if value is not None}, files
+
+
+def _who(args: argparse.Namespace, like: Mapping[str, object]) -> dict[str, object]:
+    """The partner and where it is, or the network that says both. Raises UsageError."""
+    given = [f"--{name}" for name in ("url", "party", "type") if getattr(args, name) is not None]
+    if args.network is not None:
+        if given:
+            raise UsageError(f"{given[0]}: a look-up in the network says it", fix=f"Leave out {' and '.join(given)}.")
+        return {"network": args.network}
+    if args.url is None or args.party is None:
+        raise UsageError("a partner needs --url and --party", fix="Add them, or name a --network to look it up in.")
+    party = args.party if args.type is None else {"id": args.party, "type": args.type}
+    return {"partner": _typed(party, like, "partner", "id"), "url": args.url}
 
 
 _THE_PARTNERS = ("profile", "partner", "url", "certificate")

@@ -221,7 +221,13 @@ class TestShipped:
         text = file.read_text(encoding="utf-8")
         shown = re.sub(r"(?m)^#(\[|[a-z_]+ = )", r"\1", text)
         plain, uncommented = (
-            parse_pmode(file.name.removesuffix(".toml"), tomllib.loads(each), us=US, profiles=PROFILES)
+            parse_pmode(
+                file.name.removesuffix(".toml"),
+                tomllib.loads(each),
+                us=US,
+                profiles=PROFILES,
+                networks={"ehmi": NETWORKS["net"]},
+            )
             for each in (text, shown)
         )
         assert plain == uncommented

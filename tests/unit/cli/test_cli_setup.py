@@ -12,7 +12,7 @@ from typing import Any
 import pki
 import pytest
 
-from ehmi_ap import cli
+from ehmi_ap import cli, tables
 from ehmi_ap.cli.init import write
 from ehmi_ap.cli.output import Exit
 from ehmi_ap.config import Config, load_agreements, product_pmodes
@@ -51,6 +51,14 @@ def at_a(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def add_b(*more: str, trust: str = "--certificate", file: str = "../b/keys/ap.crt.pem") -> int:
     return ehmi_ap("partner", "add", "b", "--url", "https://localhost:8443/b", "--party", "ap-b", trust, file, *more)
+
+
+def with_a_network(folder: Path) -> None:
+    """`ours`, complete."""
+    (folder / "networks").mkdir(exist_ok=True)
+    table = {"smp": "https://smp.example", "publishers": {"trust": ["ca"]}, "receivers": {"trust": ["ca"]}}
+    (folder / "networks" / "ours.toml").write_text(tables.to_toml(table))
+    (folder / "trust" / "ca.pem").write_bytes((folder / "keys" / "ca.crt.pem").read_bytes())
 
 
 class TestInit:
@@ -232,6 +240,33 @@ class TestPartnerAdd:
     ) -> None:
         assert add_b(*arguments) == expected
         assert list((at_a / "pmodes").iterdir()) == list((at_a / "trust").iterdir()) == []
+
+    def test_all_partners_of_a_network(self, at_a: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        with_a_network(at_a)
+        assert ehmi_ap("partner", "add", "all", "--network", "ours", "--tls-ca", "../b/keys/ca.crt.pem") == Exit.OK
+        assert tomllib.loads((at_a / "pmodes" / "all.toml").read_text(encoding="utf-8")) == {
+            "profile": "ehmi",
+            "network": "ours",
+            "tls_trust": "all-tls",
+        }
+        assert ehmi_ap("check") == Exit.OK, capsys.readouterr()
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (("--network", "ours", "--url", "https://x"), "--url: a look-up in the network says it"),
+            (("--network", "ours", "--type", "", "--party", "x"), "Leave out --party and --type."),
+            (("--certificate", "../b/keys/ap.crt.pem", "--party", "x"), "a partner needs --url and --party"),
+            (("--certificate", "../b/keys/ap.crt.pem", "--url", "https://x"), "a partner needs --url and --party"),
+        ],
+    )
+    def test_a_partner_is_one_or_all_of_a_network(
+        self, at_a: Path, arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with_a_network(at_a)
+        assert ehmi_ap("partner", "add", "all", *arguments) == Exit.USAGE
+        assert said in capsys.readouterr().err
+        assert list((at_a / "pmodes").iterdir()) == []
 
     @pytest.mark.parametrize("name", ["../x", ".x", "a b"])
     def test_names(self, at_a: Path, name: str) -> None:
