@@ -75,7 +75,9 @@ def _answered(answer: Answered) -> StatusAnswer:
         fix = "Check that this access point is enrolled for the organisation, and its device id (`[eds] device`)."
         return StatusAnswer(outcome=StatusOutcome.MISCONFIGURED, what=said, fix=fix)
     if answer.status in _PERMANENT:
-        fix = "Look at the event with `ehmi-ap eds queue`; what EDS refuses for good is not sent again by itself."
+        fix = (
+            "Compare the event with EDS's profiles (`ehmi-ap eds preview`), and `base`; it is not sent again by itself."
+        )
         return StatusAnswer(outcome=StatusOutcome.REFUSED, what=said, fix=fix)
     if 300 <= answer.status < 400:
         return StatusAnswer(outcome=StatusOutcome.MISCONFIGURED, what=said, fix="Correct `base`: EDS redirects.")
