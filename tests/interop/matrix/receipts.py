@@ -62,7 +62,8 @@ class Answer:
         return Weather(answer=forger(signer, self.forgery, status=self.status))
 
 
-RIGHT, NOT_PROVEN, NOTHING, NO_SIGNAL = None, "EBMS:0302", "EBMS:0301", "NO_SIGNAL_MESSAGE_RECEIVED"
+RIGHT, NOT_PROVEN, NOT_VERIFIED, NOTHING = None, "EBMS:0302", "EBMS:0101", "EBMS:0301"
+NO_SIGNAL = "NO_SIGNAL_MESSAGE_RECEIVED"
 FINAL = "TRANSPORT_ERROR_NO_RETRY"
 
 ANSWERS = (
@@ -111,7 +112,7 @@ ANSWERS = (
         name="altered",
         what="a receipt changed after it was signed",
         forgery=Forgery(afterwards=later_timestamp),
-        ours=NOT_PROVEN,
+        ours=NOT_VERIFIED,
         theirs=FINAL,
     ),
     Answer(
