@@ -16,7 +16,7 @@ from ehmi_ap import server
 from ehmi_ap.backends.directory import DirectoryBackend
 from ehmi_ap.backends.outbox import Outbox
 from ehmi_ap.config import Config
-from ehmi_ap.flows import receive, send
+from ehmi_ap.flows import attempt, receive
 from ehmi_ap.net.http import PeerWeb
 from ehmi_ap.store.sqlite import SqliteStore
 
@@ -41,9 +41,9 @@ ASYNC_STEPS: dict[str, dict[str, tuple[Any, str]]] = {
 SYNC_STEPS: dict[str, dict[str, tuple[Any, str]]] = {
     "sender": {
         "accepted": (Outbox, "accepted"),
-        "sign": (send, "sign"),
-        "seal": (send, "seal"),
-        "conclude": (send, "conclude"),
+        "sign": (attempt, "sign"),
+        "seal": (attempt, "seal"),
+        "conclude": (attempt, "conclude"),
         "fsync": (os, "fsync"),
         "rename": (os, "rename"),
         "replace": (os, "replace"),
