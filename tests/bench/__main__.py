@@ -11,16 +11,18 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tests import pair
-from tests.bench import floor
+from tests.bench import floor, partners
 from tests.bench.processes import ROOT, call, cpu_seconds, peak_mb, running
 
 MEASURED, PEER = 0, 1
 IN_FLIGHT = 32
+LOOKED_UP, RECEIVERS = 10_000, 100
 BULK = {"10 MB": 10_000_000, "100 MB": 100_000_000, "1 GiB": 1 << 30}
 SETTINGS = "[log]\nlevel = 'error'\n[workers]\nsend = 128\n"
 REST = {"inbox": "kind = 'rest'\ntoken = { file = 'keys/inbox.token' }\n"}
@@ -92,12 +94,36 @@ def bulk(folder: Path, source: Path) -> dict[str, float]:
 def look_ups(folder: Path, *, count: int) -> dict[str, float]:
     """Who asks on the measured core, DNS, SMP and CRLs on the other one."""
     folder.mkdir()
-    arguments = [sys.executable, "-m", "tests.bench.lookups", "serve", str(PEER), str(folder)]
-    with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True) as servers:
+    with ready("tests.bench.lookups", "serve", PEER, folder):
+        return call("tests.bench.lookups", "ask", MEASURED, folder, count)
+
+
+def send_looked_up(folder: Path, *, count: int) -> dict[str, float]:
+    """As send(), to RECEIVERS whom the sender has to look up; DNS, SMP and CRLs beside the lean receiver."""
+    alpha, beta = pair.write_pair(folder, settings=SETTINGS + partners.settings(folder), backends=REST)
+    with (
+        ready("tests.bench.partners", PEER, folder, RECEIVERS),
+        running(beta.port, "tests.bench.peer", "sink", PEER, beta.port, folder),
+    ):
+        result = call("tests.bench.sender", "looked-up", MEASURED, alpha.config, count, IN_FLIGHT, RECEIVERS)
+    return {
+        "per_s": count / result["seconds"],
+        "cpu_s_per_message": result["cpu"] / count,
+        "messages": count,
+        "lookups": result["lookups"],
+        "lookup_ms": result["lookup_seconds"] * 1e3,
+    }
+
+
+@contextmanager
+def ready(*arguments: object) -> Iterator[None]:
+    """A bench process that prints a line when it listens."""
+    command = [sys.executable, "-m", *map(str, arguments)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as servers:
         try:
             assert servers.stdout is not None
             assert servers.stdout.readline() == "ready\n", "the servers did not start"
-            return call("tests.bench.lookups", "ask", MEASURED, folder, count)
+            yield
         finally:
             servers.send_signal(signal.SIGTERM)
 
@@ -105,6 +131,7 @@ def look_ups(folder: Path, *, count: int) -> dict[str, float]:
 def measure(folder: Path, count: int) -> dict[str, Any]:
     results: dict[str, Any] = {"floor": lean_floor(folder / "keys")}
     results["send"] = median(lambda n: send(folder / f"send-{n}", count=count))
+    results["send_looked_up"] = send_looked_up(folder / "send-looked-up", count=LOOKED_UP)
     results["receive"] = median(lambda n: receive(folder / f"receive-{n}", tls=False, count=count))
     results["receive_tls"] = receive(folder / "receive-tls", tls=True, count=count)
     for side in ("send", "receive"):
@@ -134,8 +161,9 @@ def table(results: dict[str, Any]) -> str:
             f"{side:24}{figures['per_s']:9.0f}{figures['cpu_s_per_message'] * 1000:9.2f}"
             f"{results['floor'][side]:9.0f}{figures['ratio_to_floor']:8.0%}"
         )
-    tls = results["receive_tls"]
-    lines.append(f"{'receive, TLS':24}{tls['per_s']:9.0f}{tls['cpu_s_per_message'] * 1000:9.2f}")
+    for key, title in (("send_looked_up", "send, looked up"), ("receive_tls", "receive, TLS")):
+        figures = results[key]
+        lines.append(f"{title:24}{figures['per_s']:9.0f}{figures['cpu_s_per_message'] * 1000:9.2f}")
     lines += ["", "two of ours, a core each", f"{'':24}{'msg/s':>9}{'p50 ms, one in flight':>24}"]
     for name, title in (("end_to_end", "HTTP"), ("end_to_end_tls", "TLS")):
         lines.append(f"{title:24}{results[name]['per_s']:9.0f}{results[name]['p50_ms']:24.1f}")
@@ -144,6 +172,8 @@ def table(results: dict[str, Any]) -> str:
     lines.append(f"{'nothing remembered':24}{found['cold_p50_ms']:9.1f}{found['cold_p99_ms']:9.1f}")
     lines.append(f"{'asked again':24}{found['again_p50_ms']:9.1f}")
     lines.append(f"{'from memory':24}{found['warm_us'] / 1000:9.4f}")
+    sent = results["send_looked_up"]
+    lines.append(f"{sent['messages']} messages to {sent['lookups']} receivers: {sent['lookups']} look-ups")
     lines += ["", "one payload, file to receipt", f"{'':24}{'MB/s':>9}{'floor':>9}{'sender MB':>11}{'receiver MB':>13}"]
     for key, title in (("10mb", "10 MB"), ("100mb", "100 MB"), ("gib", "1 GiB")):
         figures = results[key]

@@ -1,6 +1,7 @@
 """The sending side, measured from inside a process of its own.
 
     python -m tests.bench.sender messages CORE CONFIG COUNT IN_FLIGHT    seconds and CPU seconds for COUNT messages
+    python -m tests.bench.sender looked-up CORE CONFIG COUNT IN_FLIGHT RECEIVERS    the same to many, and look-ups
     python -m tests.bench.sender latency CORE CONFIG COUNT               one in flight: median ms from submit to receipt
     python -m tests.bench.sender bulk CORE CONFIG FILE                   one large payload: seconds, peak memory
     python -m tests.bench.sender orders CORE CONFIG                      what its standard input says, until that ends
@@ -15,7 +16,7 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ehmi_ap.access_point import AccessPoint
@@ -24,16 +25,16 @@ from ehmi_ap.config import Config
 from ehmi_ap.model import EventKind, Participant, Payload, Submission
 from ehmi_ap.server.listen import spare_the_collector
 from tests import pair
-from tests.bench import floor
+from tests.bench import floor, partners
 from tests.bench.processes import pin
 
 
-def submission(body: Body) -> Submission:
+def submission(body: Body, receiver: str = partners.WARM_UP) -> Submission:
     return Submission(
         payloads=(Payload(body=body, mime_type="application/fhir+xml"),),
         pmode="beta",
         sender=Participant("c1"),
-        receiver=Participant("c4"),
+        receiver=Participant(receiver),
         action=pair.ACTION,
     )
 
@@ -52,24 +53,33 @@ async def settled(ap: AccessPoint, count: int, after: int, each: Callable[[], No
     return seq
 
 
-async def messages(ap: AccessPoint, count: int, in_flight: int) -> dict[str, object]:
+async def messages(ap: AccessPoint, count: int, in_flight: int, receivers: Sequence[str] = ()) -> dict[str, object]:
+    """`receivers` get their messages one after the other, each all of its share."""
     payload = MemoryBody(b"".join(floor.fhir_like(10_240)))
 
-    async def run(number: int) -> None:
+    async def run(number: int, receivers: Sequence[str] = (partners.WARM_UP,)) -> None:
         """Closed loop: `in_flight` messages are under way, a new one for each that is settled."""
         before, begun, tasks = ap.stats["sent"], 0, []
         while (settled := ap.stats["sent"] - before) < number:
             assert not ap.stats["send_failed"]
             while begun < min(number, settled + in_flight):
-                tasks.append(asyncio.create_task(ap.submit(submission(payload))))
+                receiver = receivers[begun * len(receivers) // number]
+                tasks.append(asyncio.create_task(ap.submit(submission(payload, receiver))))
                 begun += 1
             await asyncio.sleep(0.003)
         await asyncio.gather(*tasks)
 
     await run(200)
     start, spent = time.perf_counter(), time.process_time()
-    await run(count)
+    await run(count, receivers or (partners.WARM_UP,))
     return {"seconds": time.perf_counter() - start, "cpu": time.process_time() - spent, "count": count}
+
+
+async def looked_up(ap: AccessPoint, count: int, in_flight: int, receivers: int) -> dict[str, object]:
+    """Nothing is remembered of any receiver; one look-up for each has to do."""
+    result = await messages(ap, count, in_flight, partners.receivers(receivers))
+    assert ap.stats["lookup found"] == receivers + 1, ap.stats
+    return {**result, "lookups": receivers, "lookup_seconds": ap.lookups[partners.NAME, "found"][1] / (receivers + 1)}
 
 
 async def latency(ap: AccessPoint, count: int) -> dict[str, object]:
@@ -138,6 +148,8 @@ async def run() -> dict[str, object]:
         match sys.argv[1]:
             case "messages":
                 return await messages(ap, int(sys.argv[4]), int(sys.argv[5]))
+            case "looked-up":
+                return await looked_up(ap, *map(int, sys.argv[4:7]))
             case "latency":
                 return await latency(ap, int(sys.argv[4]))
             case "orders":
