@@ -91,13 +91,15 @@ def run(script: str, folder: Path) -> str:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        ended: object = "it hangs"
         try:
-            process.wait(timeout=60)
+            with suppress(subprocess.TimeoutExpired):
+                ended = process.wait(timeout=120)
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, 9)
     out = output.read_text(encoding="utf-8")
-    assert process.returncode == 0, out
+    assert ended == 0, f"{ended}:\n{out}"
     return out
 
 
