@@ -1,4 +1,4 @@
-"""The access point: the one file that names concrete parts, joins them, starts and stops them.
+"""The access point: names the concrete parts, joins them, starts and stops them.
 
     async with AccessPoint(config) as ap:
         message_id = await ap.submit(Submission(...))
@@ -11,11 +11,10 @@ in the background from start() to stop(). Everything that matters is in the stor
 import asyncio
 import logging
 import random
-import ssl
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
@@ -23,14 +22,11 @@ from types import TracebackType
 import ehmi_ap.config as configuration
 from ehmi_ap.agreements import Agreements
 from ehmi_ap.backends import build
-from ehmi_ap.config import Config, Tls
+from ehmi_ap.config import Config
 from ehmi_ap.crypto.keys import Trust
 from ehmi_ap.discovery.found import Found, Result, Wanted
-from ehmi_ap.discovery.lookup import judge_metadata, lookup
 from ehmi_ap.discovery.network import Network
-from ehmi_ap.discovery.snapshots import Snapshot
 from ehmi_ap.errors import ConfigError, NotAllowed, NotFound, StoreError
-from ehmi_ap.flows.ask import ask
 from ehmi_ap.flows.bell import Bell
 from ehmi_ap.flows.deliver import deliver
 from ehmi_ap.flows.directory import Directory
@@ -44,9 +40,7 @@ from ehmi_ap.flows.upkeep import upkeep
 from ehmi_ap.flows.world import World
 from ehmi_ap.lifecycle import Happening, State
 from ehmi_ap.model import DeliveryEvent, Direction, EventKind, MessageId, Submission, Wire
-from ehmi_ap.net.http import PeerWeb
-from ehmi_ap.net.outside import Outside
-from ehmi_ap.net.tls import client_context
+from ehmi_ap.outward import Outward
 from ehmi_ap.pmode import Profile
 from ehmi_ap.ports import Backend, Blobs, Job, Store, Stored
 from ehmi_ap.store.blobs import FileBlobs
@@ -93,7 +87,6 @@ class AccessPoint:
         self._stopping = False
         self._bell = Bell()
         self._changing = asyncio.Lock()
-        self._contexts: dict[tuple[bytes, ...], ssl.SSLContext] = {}
         self._broken: dict[str, str] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -121,13 +114,10 @@ class AccessPoint:
         self.store = await SqliteStore.open(config.store / "ehmi-ap.db", blobs)
         self.blobs = blobs
         self._probe = Probe(self.store, time.monotonic)
-        self._web = PeerWeb(
-            self._tls_context, connect_timeout=config.web.connect_timeout, allow_http=config.web.insecure_http
-        )
-        self._outside = Outside(self._smp_context)
+        self._outward = Outward(config, lambda: self.agreements)
         self.directory = Directory(
             self._look_up,
-            judge=self._judge,
+            judge=self._outward.judge,
             agreements=lambda: self.agreements,
             now=_now,
             clock=time.monotonic,
@@ -135,20 +125,8 @@ class AccessPoint:
             observe=self._observe,
         )
         self._world = self._make_world(profiles)
-        self._sending = Pickup(
-            Direction.OUTBOUND,
-            self._then_ring(send),
-            self._world,
-            workers=config.workers.send,
-            lease=config.workers.lease,
-        )
-        self._delivering = Pickup(
-            Direction.INBOUND,
-            self._then_ring(deliver),
-            self._world,
-            workers=config.workers.deliver,
-            lease=config.workers.lease,
-        )
+        self._sending = self._pickup(Direction.OUTBOUND, send, config.workers.send)
+        self._delivering = self._pickup(Direction.INBOUND, deliver, config.workers.deliver)
         self._world = replace(self._world, senders=self._sending)
         self._started_at, self._stopping = _now(), False
         self._begin()
@@ -167,8 +145,7 @@ class AccessPoint:
         self._tasks.clear()
         try:
             await self.directory.close()
-            await self._outside.close()
-            await self._web.close()
+            await self._outward.close()
         finally:
             await self.store.close()
         log.info("access point stopped")
@@ -305,7 +282,7 @@ class AccessPoint:
         return World(
             store=self.store,
             blobs=self.blobs,
-            web=self._web,
+            web=self._outward.web,
             backends=self.backends,
             default_backend=chosen,
             agreements=lambda: self.agreements,
@@ -329,37 +306,16 @@ class AccessPoint:
     async def _look_up(
         self, wanted: Wanted, network: Network, trust: Trust, *, now: datetime, known: Found | None
     ) -> Result:
-        dns, documents = self._outside.of(network, trust)
-        return await ask(lookup(wanted, network, trust, now=now, known=known), dns, documents)
+        return await self._outward.look_up(wanted, network, trust, now=now, known=known)
 
-    async def _judge(
-        self, snapshot: Snapshot, wanted: Wanted, network: Network, trust: Trust, *, now: datetime
-    ) -> Result:
-        dns, documents = self._outside.of(network, trust)
-        return await ask(judge_metadata(snapshot.data, wanted, network, trust, now=now), dns, documents)
-
-    def _tls_context(self, name: str | None) -> ssl.SSLContext:
-        """The TLS context for a P-Mode's `tls_trust`; built once for each set of anchors."""
-        anchors = self.agreements.trust.anchors([name]) if name is not None else ()
-        wanted = tuple(anchor.der for anchor in anchors)
-        if wanted not in self._contexts:
-            self._contexts[wanted] = calling(self.config.web.tls, wanted, shown=True)
-        return self._contexts[wanted]
-
-    def _smp_context(self, anchors: tuple[bytes, ...], shown: bool) -> ssl.SSLContext:
-        """TLS to an SMP, with a certificate of its own: keys for AS4, peers and SMPs are apart."""
-        return calling(self.config.discovery.tls, anchors, shown=shown)
-
-    def _then_ring(self, work: Callable[[Job, World], Awaitable[bool]]) -> Callable[[Job, World], Awaitable[bool]]:
-        """Work, after which there are new events."""
-
+    def _pickup(self, direction: Direction, work: Callable[[Job, World], Awaitable[bool]], workers: int) -> Pickup:
         async def ringing(job: Job, world: World) -> bool:
             try:
                 return await work(job, world)
             finally:
-                self._bell.ring()
+                self._bell.ring()  # there are new events
 
-        return ringing
+        return Pickup(direction, ringing, self._world, workers=workers, lease=self.config.workers.lease)
 
     def _begin(self) -> None:
         """Start everything that runs by itself."""
@@ -431,18 +387,6 @@ class AccessPoint:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def calling(tls: Tls, anchors: Sequence[bytes], *, shown: bool) -> ssl.SSLContext:
-    """How we call others; `shown`: with our certificate, for those who ask for one."""
-    return client_context(
-        anchors=anchors,
-        certificate=tls.certificate if shown else None,
-        key=tls.key if shown else None,
-        password=tls.key_password.read() if tls.key_password is not None else None,
-        versions=tls.versions,
-        ciphers=tls.ciphers,
-    )
 
 
 def _own_event(stored: Stored, kind: EventKind) -> DeliveryEvent:

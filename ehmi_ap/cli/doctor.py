@@ -63,12 +63,12 @@ def run(args: argparse.Namespace) -> int:
 
 @asynccontextmanager
 async def _case(scene: "Scene", args: argparse.Namespace) -> "AsyncIterator[Case]":
-    from ehmi_ap.access_point import calling
     from ehmi_ap.cli.network import documents, participant
     from ehmi_ap.config import Tls
     from ehmi_ap.flows.doctor import Case
     from ehmi_ap.net.dns import RecursiveDns
     from ehmi_ap.net.documents import WebDocuments
+    from ehmi_ap.outward import calling
 
     pmode = _pmode(scene, args.pmode)
     tls = scene.config.web.tls if scene.config is not None else Tls()

@@ -108,9 +108,9 @@ def scene(args: argparse.Namespace) -> Scene:
 @asynccontextmanager
 async def documents(scene: Scene) -> "AsyncIterator[WebDocuments]":
     """HTTP to the network's SMPs. Raises ConfigError for TLS files that cannot be read."""
-    from ehmi_ap.access_point import calling
     from ehmi_ap.config import Tls
     from ehmi_ap.net.documents import WebDocuments
+    from ehmi_ap.outward import calling
 
     tls = scene.config.discovery.tls if scene.config is not None else Tls()
     shown = scene.network.publishers.client_certificate

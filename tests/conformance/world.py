@@ -384,7 +384,7 @@ async def _node(side: Side, transport: str, aps: dict[str, AccessPoint]) -> Asyn
     ap = AccessPoint(Config.load(side.config), backends={"corner": corner})
     aps[side.url] = ap
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ehmi_ap.access_point.PeerWeb", web)
+        patch.setattr("ehmi_ap.outward.PeerWeb", web)
         await ap.start()
     try:
         async with AsyncExitStack() as stack:
