@@ -1,14 +1,13 @@
 """Calls to the services of a network, EDS and its authorization server, over mutual TLS: bounded, never redirected."""
 
 from dataclasses import dataclass
-from importlib.metadata import version
 from ssl import SSLContext
-from types import TracebackType
 
 import aiohttp
 
 from ehmi_ap.net.answers import UnusableAnswer, body_of, retry_after
 from ehmi_ap.net.failures import failure_of
+from ehmi_ap.net.sessions import Closing, session
 from ehmi_ap.questions import WebFailure
 
 LIMIT = 256 * 1024  # bytes of an answer
@@ -38,28 +37,14 @@ class Unanswered:
     status: int | None = None
 
 
-class Caller:
+class Caller(Closing):
     """Connections with one client certificate; made inside a running event loop, ended by close()."""
 
     def __init__(self, tls: SSLContext, *, timeout: float = 30.0) -> None:
         """`tls` has our certificate and says whose servers are trusted; `timeout` is that of a call, in seconds."""
         self._tls = tls
         self._timeout = timeout
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=8, keepalive_timeout=IDLE),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            timeout=aiohttp.ClientTimeout(total=timeout, connect=CONNECT_TIMEOUT),
-            headers={"Accept-Encoding": "identity", "User-Agent": f"ehmi-ap/{version('ehmi-ap')}"},
-        )
-
-    async def __aenter__(self) -> "Caller":
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
+        self._session = session(aiohttp.TCPConnector(limit=8, keepalive_timeout=IDLE))
 
     async def close(self) -> None:
         """Close all connections."""
@@ -81,6 +66,7 @@ class Caller:
                 headers={name: value for name, value in headers.items() if value},
                 ssl=self._tls,
                 allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=self._timeout, connect=CONNECT_TIMEOUT),
             ) as answer:
                 status = answer.status
                 return Answered(

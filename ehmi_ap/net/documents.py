@@ -7,9 +7,7 @@ sends us anywhere else. Nothing is raised for what the world does: the answer sa
 
 import re
 from functools import partial
-from importlib.metadata import version
 from ssl import SSLContext, SSLObject
-from types import TracebackType
 from typing import TypedDict
 from urllib.parse import urlsplit
 
@@ -20,6 +18,7 @@ from yarl import URL
 from ehmi_ap.net.addresses import socket_for
 from ehmi_ap.net.answers import UnusableAnswer, body_of, date_of, retry_after
 from ehmi_ap.net.failures import failure_of
+from ehmi_ap.net.sessions import Closing, session
 from ehmi_ap.questions import WebAnswer, WebFailure, WebQuestion
 
 CONNECT_TIMEOUT = 5.0  # seconds; with `TIMEOUT`, what other access points use (spec/discovery.md 8)
@@ -36,7 +35,7 @@ _WRITTEN = re.compile(r"[!-~]+", re.ASCII)
 """What a URL is written with (RFC 3986); a blank or a line's end would end the request line."""
 
 
-class WebDocuments:
+class WebDocuments(Closing):
     """Connections to SMPs and certificate authorities; made inside a running event loop, ended by close().
 
     A connection that was made for a question with `private` is never used for one without.
@@ -50,20 +49,12 @@ class WebDocuments:
         self._tls = tls
         self._timeout = aiohttp.ClientTimeout(total=timeout, connect=connect_timeout)
         self._times = {"timeout": timeout, "connect_timeout": connect_timeout}
-        self._sessions = {private: _session(private=private) for private in (False, True)}
-
-    async def __aenter__(self) -> "WebDocuments":
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
+        self._sessions = {private: session(_connector(private=private), answers=_Response) for private in (False, True)}
 
     async def close(self) -> None:
         """Close all connections."""
-        for session in self._sessions.values():
-            await session.close()
+        for each in self._sessions.values():
+            await each.close()
 
     async def fetch(self, question: WebQuestion) -> WebAnswer:
         """Ask once; what came of it, whatever it is."""
@@ -110,18 +101,12 @@ def _tls_of(answer: aiohttp.ClientResponse) -> _Tls:
     return {"certificate": tls.getpeercert(binary_form=True), "protocol": tls.version() or ""} if tls else {}
 
 
-def _session(*, private: bool) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
-            limit=0,
-            keepalive_timeout=IDLE,
-            use_dns_cache=False,
-            socket_factory=partial(socket_for, private=private),
-        ),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        response_class=_Response,
-        headers={"Accept-Encoding": "identity", "User-Agent": f"ehmi-ap/{version('ehmi-ap')}"},
+def _connector(*, private: bool) -> aiohttp.TCPConnector:
+    return aiohttp.TCPConnector(
+        limit=0,
+        keepalive_timeout=IDLE,
+        use_dns_cache=False,
+        socket_factory=partial(socket_for, private=private),
     )
 
 

@@ -7,9 +7,7 @@ followed, encodings are not offered, an answer is bounded, and nothing is sent a
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
-from importlib.metadata import version
 from ssl import SSLContext
-from types import TracebackType
 
 import aiohttp
 
@@ -19,6 +17,7 @@ from ehmi_ap.model import Wire
 from ehmi_ap.net.addresses import socket_for
 from ehmi_ap.net.answers import UnusableAnswer, body_of, retry_after
 from ehmi_ap.net.failures import explain
+from ehmi_ap.net.sessions import Closing, session
 from ehmi_ap.ports import Reach
 
 ANSWER_LIMIT = 1024 * 1024
@@ -33,7 +32,7 @@ CONNECT_TIMEOUT = 20.0
 _NO_AS4 = "Check the partner's URL, it may not be an AS4 address; if it is one, tell the partner."
 
 
-class PeerWeb:
+class PeerWeb(Closing):
     """Connections to all peers; made inside a running event loop, ended by close() or by leaving its block."""
 
     def __init__(
@@ -53,28 +52,16 @@ class PeerWeb:
         self._allow_http = allow_http
         self._sessions: dict[Reach, aiohttp.ClientSession] = {}
 
-    async def __aenter__(self) -> "PeerWeb":
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
     async def close(self) -> None:
         """Close all connections."""
-        for session in self._sessions.values():
-            await session.close()
+        for each in self._sessions.values():
+            await each.close()
 
     def _session(self, reach: Reach) -> aiohttp.ClientSession:
         if reach not in self._sessions:
             guard = None if reach is Reach.ANY else partial(socket_for, private=reach is Reach.CLOSED)
-            self._sessions[reach] = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE, socket_factory=guard),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                headers={"Accept-Encoding": "identity", "User-Agent": f"ehmi-ap/{version('ehmi-ap')}"},
-            )
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE, socket_factory=guard)
+            self._sessions[reach] = session(connector)
         return self._sessions[reach]
 
     async def post(
