@@ -8,6 +8,7 @@ spellings mean the same only where the network's `spellings` says so.
 import re
 from collections.abc import Iterator
 
+from ehmi_ap import gln
 from ehmi_ap.discovery.faults import fault
 from ehmi_ap.discovery.found import Identifier, Wanted
 from ehmi_ap.discovery.network import Network
@@ -163,13 +164,12 @@ def gln_doubt(participant: Participant) -> str | None:
 
     It is for a warning: whether the participant is registered is for the network to say.
     """
-    gln = _gln(participant)
-    if gln is None:
+    number = _gln(participant)
+    if number is None or gln.is_valid(number):
         return None
-    if not re.fullmatch("[0-9]{13}", gln):
-        return f"{gln} is no GLN: that has 13 digits"
-    check = -sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(gln[:12])) % 10
-    return None if check == int(gln[12]) else f"the check digit of GLN {gln} would be {check}"
+    if not gln.DIGITS.fullmatch(number):
+        return f"{number} is no GLN: that has 13 digits"
+    return f"the check digit of GLN {number} would be {gln.check_digit(number)}"
 
 
 def _gln(participant: Participant) -> str | None:

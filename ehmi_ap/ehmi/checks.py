@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from ehmi_ap import gln
 from ehmi_ap.ehmi import names
 from ehmi_ap.ehmi.header import Header, Kind
 from ehmi_ap.ehmi.names import RECEIPT_TYPES
@@ -22,7 +23,6 @@ RECEIPT_WITHIN = timedelta(minutes=10)
 """ExpectedResponseDateTime after CreationDateAndTime (ehmi.md 2.6)."""
 
 _UUID = re.compile(r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}")
-_GLN = re.compile(r"[0-9]{13}")
 
 
 def check_header(header: Header) -> Iterator[Finding]:
@@ -42,14 +42,6 @@ def scope_path(kind: str) -> str:
     return f"{TOP}/BusinessScope/Scope[Type='{kind}']/InstanceIdentifier"
 
 
-def gln_is_valid(gln: str) -> bool:
-    """Whether 13 digits are a GLN: the last one is the mod-10 check digit, weights 1 and 3 (GS1)."""
-    if not _GLN.fullmatch(gln):
-        return False
-    digits = [int(digit) for digit in gln]
-    return sum(digit * (3 if index % 2 else 1) for index, digit in enumerate(digits)) % 10 == 0
-
-
 def instant(text: str) -> datetime | None:
     """An xs:dateTime with a UTC offset as an aware time; None for anything else."""
     try:
@@ -66,10 +58,10 @@ def _v3(header: Header) -> Iterator[Finding]:
         path = f"{TOP}/{name}/Identifier"
         if partner.scheme != names.AUTHORITY:
             yield finding("V-3", f"{name}/Identifier has no Authority {names.AUTHORITY}", path + "/@Authority")
-        scheme, _, gln = partner.value.partition(":")
-        if scheme != "0088" or not _GLN.fullmatch(gln):
+        scheme, _, number = partner.value.partition(":")
+        if scheme != "0088" or not gln.DIGITS.fullmatch(number):
             yield finding("V-3", f"{name}/Identifier is not 0088: and 13 digits", path)
-        elif not gln_is_valid(gln):
+        elif not gln.is_valid(number):
             yield finding("V-3", f"{name}/Identifier: the check digit of the GLN is wrong", path)
 
 

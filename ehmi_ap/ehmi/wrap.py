@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from uuid import UUID
 
+from ehmi_ap import gln
 from ehmi_ap.ehmi import names
-from ehmi_ap.ehmi.checks import RECEIPT_WITHIN, gln_is_valid
+from ehmi_ap.ehmi.checks import RECEIPT_WITHIN
 from ehmi_ap.ehmi.envelope_text import ContentNamespace, legal, write
 from ehmi_ap.ehmi.header import Correlation, Header, Scope
 from ehmi_ap.ehmi.message import Message, read_kind, read_message
@@ -120,7 +121,7 @@ def _needed(value: str, form: re.Pattern[str], what: str) -> str:
 
 def _organisation(found: Organisation, role: str) -> Organisation:
     _needed(found.sor, _SOR, f"SOR code of the {role}")
-    if not gln_is_valid(found.gln):
+    if not gln.is_valid(found.gln):
         wrong = "none, or several" if not found.gln else "no right one (13 digits, the last a check digit)"
         raise SubmissionError(f"the {role} has to have one GLN; it has {wrong}", fix=_FIX)
     return found

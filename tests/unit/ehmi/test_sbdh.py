@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from ehmi_ap import gln
 from ehmi_ap.body import CHUNK, MemoryBody
-from ehmi_ap.ehmi import checks, envelope, names, sbdh
+from ehmi_ap.ehmi import envelope, names, sbdh
 from ehmi_ap.errors import SubmissionError
 from ehmi_ap.model import MessageId, Participant, Party, PartyId, Payload, Property, Service, UserMessage
 from ehmi_ap.pmode import TEST_SERVICE
@@ -134,7 +135,7 @@ class TestReading:
             assert reading.header is not None, (path.name, reading.findings)
             said = sbdh.address(Payload(body=MemoryBody(path.read_bytes()), mime_type="application/xml"))
             assert said is not None
-            assert checks.gln_is_valid(said.receiver.value.removeprefix("0088:"))
+            assert gln.is_valid(said.receiver.value.removeprefix("0088:"))
 
 
 def peak_memory() -> int:
@@ -298,12 +299,6 @@ class TestPartners:
             Property("finalRecipient", "0088:5790000120048", names.AUTHORITY),
         )
         assert rules(text, properties=properties) == [("V-3", "reject")]
-
-    @pytest.mark.parametrize(
-        ("gln", "valid"), [("5790000120048", True), ("5790000120049", False), ("57900001200", False)]
-    )
-    def test_gln(self, gln: str, valid: bool) -> None:
-        assert checks.gln_is_valid(gln) is valid
 
 
 class TestAgreement:
