@@ -13,10 +13,10 @@ from string import Formatter
 from typing import Literal
 
 from ehmi_ap import tables
+from ehmi_ap.discovery.published import Dialect
 from ehmi_ap.discovery.urls import refusal
 from ehmi_ap.errors import ConfigError
 
-Dialect = Literal["peppol", "oasis1", "oasis2"]
 Revocation = Literal["off", "soft", "hard"]
 
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
