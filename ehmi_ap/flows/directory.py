@@ -108,25 +108,21 @@ class Directory:
         remembered = self._recall(name, wanted)
         return remembered.fresh(self._now()) if remembered is not None else None
 
-    def entries(self) -> Sequence[Entry]:
-        """All that is remembered."""
+    def entries(self, participant: str | None = None) -> Sequence[Entry]:
+        """What is remembered of the participant with this identifier, in any case; None: of all."""
         now = self._now()
         return [
             Entry(network=name, wanted=wanted, remembered=remembered, use=remembered.use(now))
             for name, kept in self._entries.items()
             for wanted, remembered in kept.items()
+            if participant is None or wanted.participant.value.lower() == participant.lower()
         ]
 
     def flush(self, participant: str | None = None) -> int:
-        """Forget what is remembered of the participant with this identifier (None: of all); how many entries."""
-        flushed = [
-            (kept, wanted)
-            for kept in self._entries.values()
-            for wanted in kept
-            if participant is None or wanted.participant.value.lower() == participant.lower()
-        ]
-        for kept, wanted in flushed:
-            del kept[wanted]
+        """Forget what entries() gives; how many entries."""
+        flushed = self.entries(participant)
+        for entry in flushed:
+            del self._entries[entry.network][entry.wanted]
         return len(flushed)
 
     async def close(self) -> None:

@@ -40,9 +40,7 @@ async def show_pmode(call: Call) -> web.StreamResponse:
         text = await in_thread((call.ap.config.pmodes / f"{name}.toml").read_bytes)
     except FileNotFoundError:
         raise NotFound("there is no such P-Mode", fix=PMODES_LISTED) from None
-    if TOML in call.request.headers.get("Accept", ""):
-        return web.Response(body=text, content_type=TOML)
-    return web.json_response(tomllib.loads(text.decode()), dumps=dumps)
+    return table_as_asked(call, text)
 
 
 async def put_pmode(call: Call) -> web.StreamResponse:
@@ -127,7 +125,14 @@ def read_table(request: web.Request, data: bytes) -> Mapping[str, Any]:
     return table
 
 
-def dumps(document: object) -> str:
+def table_as_asked(call: Call, text: bytes) -> web.Response:
+    """A table of TOML: as it is where the client asks for application/toml, else as JSON."""
+    if TOML in call.request.headers.get("Accept", ""):
+        return web.Response(body=text, content_type=TOML)
+    return web.json_response(tomllib.loads(text.decode()), dumps=_dumps)
+
+
+def _dumps(document: object) -> str:
     return json.dumps(document, ensure_ascii=False, default=str)
 
 

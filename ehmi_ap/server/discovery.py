@@ -4,7 +4,6 @@ Networks travel as P-Modes do and are checked with them. What is remembered of r
 next message to one of them has it looked up anew.
 """
 
-import tomllib
 from typing import Any
 
 from aiohttp import web
@@ -15,13 +14,10 @@ from ehmi_ap.discovery.found import FOUND
 from ehmi_ap.errors import NotFound
 from ehmi_ap.flows.directory import Entry
 from ehmi_ap.server import documents
-from ehmi_ap.server.administration import DONE, LIMITS, TABLE, dumps, read_table
+from ehmi_ap.server.administration import DONE, LIMITS, NAME, TABLE, read_table, table_as_asked
 from ehmi_ap.server.intake import in_thread, small
 from ehmi_ap.server.routes import Access, Call, Given, Parameter, Route
 from ehmi_ap.tables import to_toml
-
-TOML = "application/toml"
-NAME = Parameter("name", "its name: that of its file, without the ending", where="path")
 
 
 async def list_networks(call: Call) -> web.StreamResponse:
@@ -35,12 +31,10 @@ async def show_network(call: Call) -> web.StreamResponse:
     if name not in call.ap.agreements.networks:
         raise NotFound("there is no such network", fix=NETWORKS_LISTED)
     try:
-        text = await in_thread((call.ap.config.discovery.networks / f"{name}.toml").read_text, "utf-8")
+        text = await in_thread((call.ap.config.discovery.networks / f"{name}.toml").read_bytes)
     except FileNotFoundError:
-        text = to_toml(network_tables()[name])
-    if TOML in call.request.headers.get("Accept", ""):
-        return web.Response(body=text.encode(), content_type=TOML)
-    return web.json_response(tomllib.loads(text), dumps=dumps)
+        text = to_toml(network_tables()[name]).encode()
+    return table_as_asked(call, text)
 
 
 async def put_network(call: Call) -> web.StreamResponse:
@@ -57,8 +51,7 @@ async def delete_network(call: Call) -> web.StreamResponse:
 
 async def list_receivers(call: Call) -> web.StreamResponse:
     """GET /receivers."""
-    wanted = (call.query("participant") or "").lower()
-    entries = [each for each in call.ap.directory.entries() if wanted in ("", each.wanted.participant.value.lower())]
+    entries = call.ap.directory.entries(call.query("participant"))
     return documents.answer(documents.ReceiverList(receivers=tuple(map(_receiver, entries))))
 
 
