@@ -135,7 +135,7 @@ async def test_the_timeline_says_what_was_found(world: World) -> None:
     world.publish(signer="CN=SMP of the network")
     message_id = await world.exchange()
     detail = (await world.timeline(message_id))[1].detail
-    certificate = world.net.registry.of[C4.value].endpoint.encryption  # type: ignore[union-attr]
+    certificate = world.net.registry.of[C4.value].endpoint.encryption  # type: ignore[union-attr]  # it is registered
     assert detail == (
         f"https://c3.example/as4 of {UNREGISTERED}:c3, certificate SHA-256 {certificate.sha256}; "
         "metadata signed by CN=SMP of the network, published by https://smp.example/metadata"

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -43,8 +43,8 @@ async def wrong(table: Table) -> None:
     raise AssertionError("not as expected")
 
 
-def cell(run: Callable[..., object] = right, limit: Limit | None = None, way: Way = Way.OUT) -> Cell:
-    return Cell("name", "group", way, "what", "expected", run, limit)  # type: ignore[arg-type]
+def cell(run: Callable[..., Awaitable[None]] = right, limit: Limit | None = None, way: Way = Way.OUT) -> Cell:
+    return Cell("name", "group", way, "what", "expected", run, limit)
 
 
 async def verdicts(*given: Cell) -> tuple[list[Outcome], Table]:

@@ -27,7 +27,7 @@ def request(parts: Sequence[craft.Part] = (craft.Part(),), **changes: object) ->
             service="urn:s",
             action="a",
             parts=parts,
-            **changes,  # type: ignore[arg-type]
+            **changes,  # type: ignore[arg-type]  # what a test varies
         )
     )
     head = (

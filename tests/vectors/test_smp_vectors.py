@@ -93,7 +93,7 @@ VEFA = "peppol/vefa/busdox-servicemetadata"
 def _sha1(at: str, participant: str, *reasons: str | None, **more: object) -> Expected:
     """A Peppol answer of before 2020, signed with SHA-1: right, and refused for that."""
     problems = (SHA1, *more.pop("problems", ()))  # type: ignore[misc] - what is passed on is checked by Expected
-    return Expected(day(at), participant=participant, reasons=reasons, problems=problems, documents=1, **more)  # type: ignore[arg-type]
+    return Expected(day(at), participant=participant, reasons=reasons, problems=problems, documents=1, **more)  # type: ignore[arg-type]  # as above
 
 
 OTHERS: dict[str, list[Expected]] = {
@@ -269,7 +269,7 @@ def assert_found(found: Findings, expected: Expected) -> None:
     assert [each.reason for each in found.endpoints] == list(expected.reasons)
     assert [each.published.active_at(expected.at) for each in found.endpoints] == list(expected.active)
     assert (said["participant"] or "") == expected.participant
-    assert len(said["documents"]) == expected.documents  # type: ignore[arg-type]
+    assert len(said["documents"]) == expected.documents  # type: ignore[arg-type]  # a list, in the JSON
     assert [each.reason for each in found.problems] == list(expected.problems)
     if expected.chosen is not None:
         assert found.chosen is not None

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from typing import Literal
 
 from ehmi_ap.lifecycle import State
 from ehmi_ap.model import Direction, EventKind
@@ -106,8 +107,8 @@ async def _dripping(scene: Scene) -> None:
     await claims.in_(scene, XML, terms.PLAIN)
 
 
-async def _repeated(scene: Scene, again: str) -> None:
-    scene.to_ours.forecast(Weather(again=again))  # type: ignore[arg-type]
+async def _repeated(scene: Scene, again: Literal["after", "beside"]) -> None:
+    scene.to_ours.forecast(Weather(again=again))
     result = await claims.in_(scene, XML, terms.PLAIN)
     [exchange] = scene.to_ours.exchanges
     equal(exchange.answers[0].body, exchange.answers[1].body)
