@@ -16,7 +16,7 @@ from ehmi_ap.discovery.found import Found, Identifier, Wanted
 from ehmi_ap.discovery.identifiers import read_identifier, read_participant
 from ehmi_ap.discovery.network import Network
 from ehmi_ap.errors import CertificateRefused, SendingBlocked, Untrusted
-from ehmi_ap.model import PartyId, UserMessage
+from ehmi_ap.model import Participant, PartyId, UserMessage
 from ehmi_ap.pmode import PMode, is_test
 from ehmi_ap.ports import Reach
 
@@ -34,7 +34,6 @@ class Terms:
     recipient: Certificate | None
     trust: Trust
     reach: Reach = Reach.ANY
-    found: Found | None = None
 
 
 def agreed_terms(pmode: PMode, agreements: Agreements, now: datetime) -> Terms:
@@ -66,7 +65,6 @@ def found_terms(found: Found, message: UserMessage, pmode: PMode, network: Netwo
         recipient=endpoint.encryption if pmode.security.encrypt else None,
         trust=_trusting((*endpoint.signing, *map(Certificate.from_der, signers))),
         reach=Reach.CLOSED if network.receivers.private_addresses else Reach.GLOBAL,
-        found=found,
     )
 
 
@@ -94,16 +92,13 @@ def wanted_of(message: UserMessage, pmode: PMode, network: Network) -> Wanted:
     service = pmode.service if test else message.service
     action = pmode.actions[0] if test else message.action
     receiver = message.participant("finalRecipient") if pmode.partner is None else None
+    receiver = receiver or Participant(message.to.id.value, message.to.id.type)
     process = read_identifier(service.value, network.process_scheme)
     return Wanted(
-        participant=read_participant(str(receiver or _as_participant(message.to.id)), network.participant_scheme),
+        participant=read_participant(str(receiver), network.participant_scheme),
         document=read_identifier(action, network.document_scheme),
         process=Identifier(service.value, service.type) if service.type else process,
     )
-
-
-def _as_participant(party: PartyId) -> str:
-    return f"{party.type}::{party.value}" if party.type else party.value
 
 
 def found_party(found: Found, message: UserMessage, pmode: PMode, network: Network) -> PartyId:
