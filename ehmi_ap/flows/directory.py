@@ -87,9 +87,10 @@ class Directory:
         self._observe = observe
         self._entries: dict[str, OrderedDict[Wanted, Remembered]] = {}
         self._flights: dict[tuple[str, Wanted], asyncio.Task[Result]] = {}
+        self._unconditional: set[tuple[str, Wanted]] = set()  # flights that ask for all, changed or not
 
     async def find(self, name: str, wanted: Wanted, *, fresh: bool = False) -> Result:
-        """Where `wanted` is in the network `name`; `fresh`: as it is now, from nothing that was asked before.
+        """Where `wanted` is in the network `name`; `fresh`: as it is now, whatever was found or asked before.
 
         Raises:
             NotFound: there is no such network.
@@ -98,10 +99,13 @@ class Directory:
             answer = self._remembered(name, wanted)
             if answer is not None:
                 return self._or_else(answer, name, wanted)
-        elif (name, wanted) in self._flights:
-            await asyncio.wait([self._flights[name, wanted]])  # it was begun before it was asked for
-        result = await asyncio.shield(self._flight(name, wanted))
-        return result if fresh else self._or_else(result, name, wanted)
+            return self._or_else(await asyncio.shield(self._flight(name, wanted)), name, wanted)
+        key = (name, wanted)
+        if key in self._flights:
+            await asyncio.wait([self._flights[key]])  # it was begun before it was asked for
+        while key in self._flights and key not in self._unconditional:
+            await asyncio.wait([self._flights[key]])
+        return await asyncio.shield(self._flight(name, wanted, fresh=True))
 
     def known(self, name: str, wanted: Wanted) -> Found | None:
         """What may be used without asking; None: nothing."""
@@ -175,26 +179,30 @@ class Directory:
         kept.move_to_end(wanted)
         return remembered
 
-    def _flight(self, name: str, wanted: Wanted) -> "asyncio.Task[Result]":
+    def _flight(self, name: str, wanted: Wanted, *, fresh: bool = False) -> "asyncio.Task[Result]":
         """The look-up under way for this receiver; begun, if there is none."""
         key = (name, wanted)
         if key not in self._flights:
-            flight = asyncio.create_task(self._fly(name, wanted))
+            flight = asyncio.create_task(self._fly(name, wanted, fresh=fresh))
             self._flights[key] = flight
+            if fresh:
+                self._unconditional.add(key)
             flight.add_done_callback(lambda done: self._landed(key, done))
         return self._flights[key]
 
     def _landed(self, key: tuple[str, Wanted], flight: "asyncio.Task[Result]") -> None:
         del self._flights[key]
+        self._unconditional.discard(key)
         if not flight.cancelled() and flight.exception() is not None:
             log.error("a look-up failed on our side", exc_info=flight.exception(), extra={"network": key[0]})
 
-    async def _fly(self, name: str, wanted: Wanted) -> Result:
+    async def _fly(self, name: str, wanted: Wanted, *, fresh: bool) -> Result:
         agreements, now, started = self._agreements(), self._now(), self._clock()
         network = agreements.networks.get(name)
         if network is None:
             raise NotFound(f"there is no network {name}", fix="Name one of networks/, or one that ships.")
-        result = await self._ask(wanted, network, agreements, now)
+        before = None if fresh else self._recall(name, wanted)
+        result = await self._ask(wanted, network, agreements, now, before.found if before is not None else None)
         self._note(network, result, self._clock() - started)
         stored = None
         if isinstance(result, Missed) and isinstance(result.error, Unavailable) and not asks_nobody(network):
@@ -208,14 +216,14 @@ class Directory:
             kept.popitem(last=False)
         return result
 
-    async def _ask(self, wanted: Wanted, network: Network, agreements: Agreements, now: datetime) -> Result:
-        """The network, or the snapshots of one in which nobody can be asked."""
+    async def _ask(
+        self, wanted: Wanted, network: Network, agreements: Agreements, now: datetime, known: Found | None
+    ) -> Result:
+        """The network, or the snapshots of one in which nobody can be asked; `known` may be unchanged."""
         if asks_nobody(network) and agreements.snapshots.get(network.name):
             what = f"{wanted.participant} has no snapshot of {wanted.document} in the network {network.name}"
             found = await self._stored(wanted, network, agreements, now)
             return found or Missed(error=fault("PARTICIPANT_NOT_REGISTERED", what), steps=())
-        before = self._recall(network.name, wanted)
-        known = before.found if before is not None else None
         try:
             async with asyncio.timeout(LONGEST):
                 return await self._look(wanted, network, agreements.trust, now=now, known=known)

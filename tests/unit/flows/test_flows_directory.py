@@ -223,8 +223,8 @@ async def test_who_is_not_registered_is_remembered_for_a_minute(place: Place, te
 
 
 async def test_a_fresh_look_up_uses_nothing_that_was_asked_before(place: Place, test_pki: Any) -> None:
-    """Not even the answer of one that is under way; and what it found is what is remembered."""
-    await place.find()
+    """Not even the answer of one that is under way, nor "not changed since"; what it found is what is remembered."""
+    first = await place.find()
     place.later(901)
     place.registry.gate.clear()
     slow = asyncio.create_task(place.find())
@@ -237,7 +237,26 @@ async def test_a_fresh_look_up_uses_nothing_that_was_asked_before(place: Place, 
     assert [await each for each in fresh] == [moved] * 3
     assert old is not moved
     assert await place.find() is moved
-    assert len(place.registry.asked) == 3
+    assert place.registry.known == [None, first, None]
+
+
+async def test_a_fresh_look_up_joins_none_that_takes_no_change_for_an_answer(place: Place) -> None:
+    """Begun by somebody else while it waited for the one that was under way."""
+    first = await place.find()
+
+    async def twice() -> None:
+        for _ in range(2):
+            place.later(901)
+            await place.find()
+
+    place.registry.gate.clear()
+    slow = asyncio.create_task(twice())
+    await asyncio.sleep(0)
+    fresh = asyncio.create_task(place.find(fresh=True))
+    await asyncio.sleep(0)
+    place.registry.gate.set()
+    await asyncio.gather(slow, fresh)
+    assert place.registry.known == [None, first, first, None]
 
 
 async def test_a_fresh_look_up_does_not_make_do_with_an_old_answer(place: Place) -> None:
