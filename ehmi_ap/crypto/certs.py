@@ -56,6 +56,7 @@ class Refusal(StrEnum):
     UNFIT = "unfit"
     WEAK = "weak"
     POLICY = "policy"
+    SUBJECT = "subject"
 
 
 def check_fit(certificate: Certificate, purpose: Purpose, at: datetime) -> None:

@@ -16,7 +16,7 @@ from lxml import etree
 
 from ehmi_ap.crypto import algorithms
 from ehmi_ap.crypto.algorithms import C14N, C14N11, DIGESTS, DS, ENVELOPED, EXC_C14N, SIGNATURES
-from ehmi_ap.crypto.c14n import inclusive_document
+from ehmi_ap.crypto.c14n import canonical_document, inclusive_document
 from ehmi_ap.crypto.certificate import MAX_CERTIFICATE, Certificate
 from ehmi_ap.crypto.dsig import (
     ParsedReference,
@@ -47,10 +47,12 @@ _MAX_CERTIFICATES = 8
 class Enveloped:
     """What a signature holds for. `root` is the document without it; `algorithm` and `digest` are words.
 
+    `octets` is its canonical form, of which the digest was taken: the same as bytes.
     `others` are the further certificates of its ds:KeyInfo, to build a chain with; nothing vouches for them.
     """
 
     root: etree._Element = field(repr=False)
+    octets: bytes = field(repr=False)
     signer: Certificate
     others: tuple[Certificate, ...]
     algorithm: str
@@ -69,11 +71,12 @@ def signature_of(root: etree._Element) -> etree._Element | None:
     return found[0] if found else None
 
 
-def verify(root: etree._Element, *, sha1: bool = False) -> Enveloped:
+def verify(root: etree._Element, *, sha1: bool = False, forms: Sequence[str] = ()) -> Enveloped:
     """Verifies the signature of a document that safexml.parse has read under LIMITS; `root` is left as it is.
 
     Args:
         sha1: rsa-sha1 and SHA-1 digests are as good as others (Peppol before 2020).
+        forms: URIs of the canonical forms that may follow the enveloped transform, as many libraries write it.
 
     Raises:
         MalformedSecurity: not signed, or not in the one shape accepted here.
@@ -88,7 +91,7 @@ def verify(root: etree._Element, *, sha1: bool = False) -> Enveloped:
     if element is None:
         raise MalformedSecurity("the document is not signed")
     signature = read_signature(element, _SIGNATURE_LIMITS, c14n=_FORMS)
-    reference = _reference(signature)
+    reference = _reference(signature, forms)
     algorithm, digest = SIGNATURES.by_uri(signature.algorithm), DIGESTS.by_uri(reference.digest_method)
     if not sha1 and (algorithm.legacy or digest.legacy):
         weak: tuple[str, str] = (
@@ -98,9 +101,11 @@ def verify(root: etree._Element, *, sha1: bool = False) -> Enveloped:
     certificates = _certificates(signature)
     signer = _signer(signature, certificates)
     content = _without(root, root.index(element))
-    check_digest(reference, digest_of((inclusive_document(content),), digest.uri))
+    octets = _form(content, reference)
+    check_digest(reference, digest_of((octets,), digest.uri))
     return Enveloped(
         root=content,
+        octets=octets,
         signer=signer,
         others=tuple(each for each in certificates if each != signer),
         algorithm=algorithm.word,
@@ -108,15 +113,26 @@ def verify(root: etree._Element, *, sha1: bool = False) -> Enveloped:
     )
 
 
-def _reference(signature: ParsedSignature) -> ParsedReference:
-    """The one reference; to the whole document and with the one transform that makes sense there."""
+def _reference(signature: ParsedSignature, forms: Sequence[str]) -> ParsedReference:
+    """The one reference; to the whole document and with the transforms that make sense there."""
     [reference] = signature.references
     if reference.uri != "":
         raise MalformedSecurity("the signature refers to a part of the document, not to the whole")
-    if [each.uri for each in reference.transforms] != [ENVELOPED]:
-        other = next((each.uri for each in reference.transforms if each.uri != ENVELOPED), "")
+    transforms = [each.uri for each in reference.transforms]
+    if transforms[:1] != [ENVELOPED] or transforms[1:] not in ([], *([form] for form in forms)):
+        other = next((uri for uri in transforms if uri != ENVELOPED), "")
         raise NotAllowedAlgorithm("transform", algorithms.shown(other))
     return reference
+
+
+def _form(content: etree._Element, reference: ParsedReference) -> bytes:
+    """The canonical form that the digest is of: inclusive C14N, unless a transform says otherwise."""
+    last = reference.transforms[-1]
+    if last.uri != EXC_C14N:
+        return inclusive_document(content)
+    if last.prefixes:
+        raise NotAllowedAlgorithm("transform with a PrefixList", EXC_C14N)
+    return canonical_document(content)
 
 
 def _certificates(signature: ParsedSignature) -> tuple[Certificate, ...]:

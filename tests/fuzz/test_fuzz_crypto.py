@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import json
 from collections.abc import Callable
 
 import pki
@@ -11,14 +12,15 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from ehmi_ap.body import MemoryBody
-from ehmi_ap.crypto import dsig, xenc
+from ehmi_ap.crypto import dsig, jws, xenc
 from ehmi_ap.crypto.algorithms import CIPHERS, DS, EXC_C14N, XENC, XENC11
 from ehmi_ap.crypto.c14n import canonical
 from ehmi_ap.crypto.certificate import Certificate
 from ehmi_ap.crypto.certs import check_chain, check_fit, pkipath, to_pkipath
 from ehmi_ap.crypto.distinguished import same_name
-from ehmi_ap.crypto.keys import load_certificates
+from ehmi_ap.crypto.keys import KeyPair, load_certificates
 from ehmi_ap.crypto.safexml import XmlLimits, index_ids, parse
+from ehmi_ap.crypto.signers import Signers
 from ehmi_ap.errors import DecryptionFailed, XmlSecurityError
 
 KEY = pki.private_key("a")
@@ -167,3 +169,49 @@ def test_any_text_is_a_name_or_none(text):
 def test_any_bytes_fail_to_decrypt_in_one_way(data, key, cipher):
     with pytest.raises(DecryptionFailed, match=r"^the message could not be decrypted$"):
         list(xenc.decrypt(MemoryBody(data), key, cipher.uri))
+
+
+JWS_PAIR = KeyPair(LEAF.key, Certificate.from_x509(LEAF.cert), tuple(Certificate.from_x509(c) for c in LEAF.chain))
+JWS_DIGEST = bytes(32)
+JWS = jws.make(JWS_DIGEST, JWS_PAIR)
+JWS_HEADER = json.loads(base64.urlsafe_b64decode(JWS.split(".")[0] + "=="))
+MSH = Signers(anchors=(Certificate.from_x509(LEAF.chain[-1]),))
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9), lambda inner: st.lists(inner, max_size=3)
+)
+
+
+def judged(text: str) -> bool:
+    """Whether it verifies; everything else has to be one of our own refusals."""
+    try:
+        return jws.verify(text, JWS_DIGEST, MSH, now=pki.NOW) == JWS_PAIR.certificate
+    except XmlSecurityError:
+        return False
+
+
+def test_the_jws_that_is_broken_below_verifies():
+    assert judged(JWS)
+
+
+@given(st.text(max_size=300) | st.from_regex(r"[A-Za-z0-9_-]*[.][A-Za-z0-9_-]*[.][A-Za-z0-9_-]*", fullmatch=True))
+def test_any_text_as_a_jws(text):
+    assert not judged(text)
+
+
+@given(st.integers(0, len(JWS) - 1), st.sampled_from("A_-.=+/z9 \n\x00\u00e6"))
+def test_a_jws_with_one_character_changed(at, character):
+    changed = JWS[:at] + character + JWS[at + 1 :]
+
+    assert judged(changed) == (changed == JWS)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["alg", "x5c", "crit", "b64", "jwk", "kid", "typ"]), _json, max_size=5),
+    st.sets(st.sampled_from(["alg", "x5c"])),
+)
+def test_a_jws_with_another_header(more, kept):
+    header = {**more, **{name: JWS_HEADER[name] for name in kept}}
+    protected = base64.urlsafe_b64encode(json.dumps(header).encode()).decode().rstrip("=")
+
+    assert not judged(f"{protected}..{JWS.split('.')[2]}")

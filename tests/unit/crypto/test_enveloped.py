@@ -5,6 +5,7 @@ What is refused here was signed by libxmlsec, which accepts it: so it is the sha
 
 import base64
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pki
 import pytest
@@ -36,7 +37,7 @@ SIGNATURE = f"{{{DS}}}Signature"
 WHOLE = (("", (xc.TransformEnveloped,)),)
 
 
-def verify(document: bytes, **options: bool) -> enveloped.Enveloped:
+def verify(document: bytes, **options: Any) -> enveloped.Enveloped:
     return enveloped.verify(parse(document, enveloped.LIMITS, instructions=True), **options)
 
 
@@ -107,6 +108,37 @@ def test_what_libxmlsec_signs_verifies_here(c14n, prefix):
     document = DOCUMENT.replace(b'xmlns="urn:d"', b'xmlns="urn:d" xmlns:s="http://www.w3.org/2000/09/xmldsig#"')
 
     assert verify(by_libxmlsec(document, c14n=c14n, prefix=prefix)).signer == PAIR.certificate
+
+
+@pytest.mark.parametrize(
+    ("transform", "form"),
+    [
+        (xc.TransformInclC14N, C14N),
+        (xc.TransformInclC14N11, C14N11),
+        (xc.TransformExclC14N, EXC_C14N),
+    ],
+)
+def test_a_canonical_form_after_the_enveloped_transform_passes_where_the_caller_names_it(transform, form):
+    document = DOCUMENT.replace(b'xmlns="urn:d"', b'xmlns="urn:d" xmlns:unused="urn:u"')
+    signed = by_libxmlsec(document, references=[("", (xc.TransformEnveloped, transform))])
+
+    found = verify(signed, forms=(form,))
+
+    assert found.signer == PAIR.certificate
+    exclusive = form == EXC_C14N
+    assert found.octets == etree.tostring(
+        etree.fromstring(document), method="c14n", exclusive=exclusive, with_comments=False
+    )
+    assert (b"unused" in found.octets) is not exclusive
+    for forms in ((), tuple({C14N, C14N11, EXC_C14N} - {form})):
+        with pytest.raises(NotAllowedAlgorithm, match="transform"):
+            verify(signed, forms=forms)
+
+
+def test_the_octets_are_what_was_signed_and_hold_no_signature():
+    signed = enveloped.signed(DOCUMENT, PAIR)
+
+    assert verify(signed).octets == etree.tostring(etree.fromstring(DOCUMENT), method="c14n", with_comments=False)
 
 
 def test_the_tree_given_is_left_as_it_was_and_the_text_behind_the_signature_counts():
