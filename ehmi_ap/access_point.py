@@ -41,8 +41,8 @@ from ehmi_ap.flows.world import World
 from ehmi_ap.lifecycle import Happening, State
 from ehmi_ap.model import DeliveryEvent, Direction, EventKind, MessageId, Submission, Wire
 from ehmi_ap.outward import Outward
-from ehmi_ap.pmode import Profile
 from ehmi_ap.ports import Backend, Blobs, Job, Store, Stored
+from ehmi_ap.profile import Profile
 from ehmi_ap.store.blobs import FileBlobs
 from ehmi_ap.store.sqlite import SqliteStore
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from ehmi_ap import tables
 from ehmi_ap.errors import ConfigError, ProcessingModeMismatch, SubmissionError
 from ehmi_ap.lifecycle import RetryPolicy
-from ehmi_ap.model import AgreementRef, Participant, Party, PartyId, Payload, Service, Submission, UserMessage
+from ehmi_ap.model import AgreementRef, Party, PartyId, Service, Submission, UserMessage
+from ehmi_ap.profile import Profile
 
 EBMS = "http://docs.oasis-open.org/ebxml-msg/ebms/v3.0/ns/core/200704/"
 INITIATOR = EBMS + "initiator"
@@ -96,41 +97,6 @@ class PMode:
     tls_trust: str | None = None  # name of the CA for the partner's HTTPS server; None: system CAs
     timeout: float = 300.0  # seconds to wait for the answer to one attempt
     limits: Limits = field(default_factory=Limits)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a profile's check found in a message; `level` is off, warn or reject, `path` the place in the document."""
-
-    rule: str
-    level: str
-    what: str
-    fix: str = ""
-    path: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Addressing:
-    """What a business envelope says about who gets it and what it is."""
-
-    sender: Participant
-    receiver: Participant
-    service: Service
-    action: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
-    """A network's rules: P-Mode values that differ from our defaults, and what it asks of a message.
-
-    `address` reads the routing facts from the leading payload of a submission, and answers None for a payload that is
-    no such envelope; `check` judges a message before it is sent and before it is acknowledged.
-    """
-
-    name: str
-    values: Mapping[str, object] = field(default_factory=dict)
-    address: Callable[[Payload], Addressing | None] | None = None
-    check: Callable[[UserMessage], Sequence[Finding]] | None = None
 
 
 def roles(pmode: PMode, *, reply: bool) -> tuple[tuple[str, str], ...]:

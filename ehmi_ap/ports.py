@@ -3,16 +3,16 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum, StrEnum
+from enum import Enum
 from typing import Protocol
 
 from ehmi_ap.body import Spool
+from ehmi_ap.envelope import Envelope, Original
 from ehmi_ap.lifecycle import Happening, State
 from ehmi_ap.model import (
     DeliveryEvent,
     Direction,
     MessageId,
-    Organisation,
     PartyId,
     Reference,
     Signed,
@@ -21,6 +21,7 @@ from ehmi_ap.model import (
     Wire,
 )
 from ehmi_ap.questions import DnsAnswer, DnsQuestion, WebAnswer, WebQuestion
+from ehmi_ap.reports import Reports, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +102,58 @@ class Query:
     limit: int = 50
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enveloped:
+    """What is stored of a message's business envelope, in the transaction that stores the message.
+
+    `status` is what EDS is told of it, if anything. `answers` is the key of the message that it answers, where we have
+    that, and `told` what that one's timeline says of it.
+    """
+
+    envelope: Envelope
+    status: Status | None = None
+    answers: int | None = None
+    told: DeliveryEvent | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownEnvelope:
+    """An envelope that we have, by the message that carries it."""
+
+    key: int
+    message_id: MessageId
+    direction: Direction
+    backend: str
+    sender: str  # GLN, as is `receiver`
+    receiver: str
+    original: Original
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unanswered:
+    """A message of ours whose envelope receipt did not come by the time that it says."""
+
+    key: int
+    message_id: MessageId
+    backend: str
+    due: datetime
+
+
+class Envelopes(Protocol):
+    """What a store knows of business envelopes. Raises StoreError, as the store does."""
+
+    async def find(
+        self, direction: Direction, *, identifiers: Collection[str] = (), messages: Collection[str] = ()
+    ) -> Sequence[KnownEnvelope]:
+        """Those with one of these EnvelopeIdentifiers or MessageIdentifiers, oldest first; the ids of one sender."""
+
+    async def unanswered(self, *, now: datetime, limit: int) -> Sequence[Unanswered]:
+        """Messages we sent whose receipt is overdue, and was not told to be."""
+
+    async def tell_unanswered(self, key: int, event: DeliveryEvent) -> bool:
+        """Write the event that says so; False: it was answered, or told, meanwhile."""
+
+
 class Blobs(Protocol):
     """Where bodies live while they are written and after they are stored."""
 
@@ -116,8 +169,12 @@ class Store(Protocol):
     """Durable state. Every method that writes is one transaction, durable when it returns.
 
     Bodies made by this store's `Blobs` are adopted, not copied. Raises StoreError when the disk or the
-    database fails; nothing is stored then.
+    database fails; nothing is stored then. Where a message was given a status, each event of it that EDS is told
+    becomes a report, in the event's transaction.
     """
+
+    reports: Reports
+    envelopes: Envelopes
 
     async def accept(
         self,
@@ -130,6 +187,7 @@ class Store(Protocol):
         signed: Signed | None = None,
         signers: Sequence[bytes] = (),
         lease: float | None = None,
+        enveloped: Enveloped | None = None,
     ) -> int | None:
         """Keep an outbound message, due since its first event: the key of its row. None: it is there already.
 
@@ -151,6 +209,7 @@ class Store(Protocol):
         fetched: bool,
         events: Sequence[DeliveryEvent],
         repeated: DeliveryEvent,
+        enveloped: Enveloped | None = None,
     ) -> Kept:
         """Keep an inbound message and its receipt in one transaction; return the reply to send.
 
@@ -300,33 +359,6 @@ class Documents(Protocol):
 
     async def fetch(self, question: WebQuestion) -> WebAnswer:
         """Ask once, within bounds of time and bytes; raises nothing."""
-
-
-class StatusOutcome(StrEnum):
-    """What became of one delivery status that was reported (spec/eds.md 3)."""
-
-    TAKEN = "taken"
-    REFUSED = "refused"  # for good: this event will never be right
-    LATER = "later"  # try again
-    MISCONFIGURED = "misconfigured"  # our certificate, enrolment or settings; nothing is wrong with the event
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusAnswer:
-    """The answer of EDS, for the operator; `reference` is where the event is now, `retry_after` in seconds."""
-
-    outcome: StatusOutcome
-    what: str
-    fix: str = ""
-    reference: str | None = None
-    retry_after: float | None = None
-
-
-class Eds(Protocol):
-    """EHMI's delivery status service."""
-
-    async def report(self, event: bytes, organisation: Organisation) -> StatusAnswer:
-        """Report one AuditEvent (FHIR JSON) on behalf of an organisation; raises nothing."""
 
 
 class Backend(Protocol):

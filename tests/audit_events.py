@@ -9,7 +9,8 @@ from typing import Any
 from ehmi_ap.body import MemoryBody
 from ehmi_ap.ehmi.auditevent import Deed, Device, audit_event
 from ehmi_ap.ehmi.envelope import read
-from ehmi_ap.ehmi.status import Facts, facts
+from ehmi_ap.ehmi.status import Facts, envelope_of, facts
+from ehmi_ap.envelope import Envelope
 
 Json = dict[str, Any]
 T = "http://medcomehmi.dk/ig/terminology/CodeSystem/ehmi-delivery-status-"
@@ -32,7 +33,7 @@ def mutant(data: Path, mutation: Callable[[Json], Any]) -> Json:
 def ours(data: Path) -> Iterator[tuple[str, Json]]:
     """Every event of every envelope at hand, with and without what we know of the envelope that it answers."""
     folder = data / "ehmi" / "sbdh"
-    first = known((folder / "valid" / "ig-fullsample-hco.xml").read_bytes())
+    first = envelope((folder / "valid" / "ig-fullsample-hco.xml").read_bytes())
     for file in (*sorted((folder / "valid").glob("*.xml")), folder / "negative" / "signal-not-well-formed.xml"):
         for original in (None, first):
             for number, event in enumerate(events(known(file.read_bytes(), original))):
@@ -65,12 +66,16 @@ def events(known: Facts) -> list[Json]:
     ]
 
 
-def known(data: bytes, original: Facts | None = None) -> Facts:
-    header = read(MemoryBody(data)).header
-    assert header is not None
-    found = facts(header, original)
+def known(data: bytes, original: Envelope | None = None) -> Facts:
+    found = facts(envelope(data), original.original if original is not None else None)
     assert isinstance(found, Facts)
     return found
+
+
+def envelope(data: bytes) -> Envelope:
+    header = read(MemoryBody(data)).header
+    assert header is not None
+    return envelope_of(header)
 
 
 # -- mutants

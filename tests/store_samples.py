@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ehmi_ap.body import Body, MemoryBody, read_all
+from ehmi_ap.envelope import Document, Envelope, Kind
 from ehmi_ap.lifecycle import State
 from ehmi_ap.model import (
     AgreementRef,
@@ -11,6 +12,7 @@ from ehmi_ap.model import (
     Direction,
     EventKind,
     MessageId,
+    Organisation,
     Party,
     PartyId,
     Payload,
@@ -22,10 +24,13 @@ from ehmi_ap.model import (
     UserMessage,
     Wire,
 )
-from ehmi_ap.ports import Job, Kept, Store
+from ehmi_ap.ports import Enveloped, Job, Kept, Store
+from ehmi_ap.reports import Status
 
 NOW = datetime(2026, 11, 23, 8, 0, 0, 123456, tzinfo=UTC)
 OURS = PartyId("urn:ap:ours")
+SENDER = Organisation("8851000016006", "5790000121526")
+RECEIVER = Organisation("263001000016001", "5790000201389")
 THEIRS = PartyId("0088:5790000000001", "urn:oasis:names:tc:ebcore:partyid-type:iso6523:0088")
 
 
@@ -94,6 +99,24 @@ def signed(*parts: bytes | Body, envelope: bytes = b"<envelope/>") -> Signed:
             Reference("cid:s0@x", "urn:sha256", b"\x01" * 32, (), b"<ds:Reference/>"),
         ),
     )
+
+
+def envelope(identifier: str = "e1", message: str = "d1", **changes: Any) -> Envelope:
+    values: dict[str, Any] = {
+        "kind": Kind.MESSAGE,
+        "type": "Bundle",
+        "sender": SENDER,
+        "receiver": RECEIVER,
+        "transport": Document(identifier, "SBDH", "1.0"),
+        "message": Document(message, "homecareobservation-message", "1.2"),
+    }
+    return Envelope(**{**values, **changes})
+
+
+def enveloped(*, organisation: Organisation | None = None, **changes: Any) -> Enveloped:
+    """With the status of an organisation, so that its events are told."""
+    status = Status(organisation=organisation, facts='{"patient":"0101010227"}') if organisation else None
+    return Enveloped(**{"envelope": envelope(), "status": status, **changes})
 
 
 def read(payloads: UserMessage) -> list[bytes]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ehmi_ap.config import Eds
     from ehmi_ap.crypto.certificate import Certificate
     from ehmi_ap.ehmi.status import Facts
+    from ehmi_ap.envelope import Envelope
 
 Json = Mapping[str, Any]
 _SIDES = ("sender", "receiver")
@@ -74,7 +75,7 @@ def run_preview(args: argparse.Namespace) -> int:
 
     eds = _eds(args.config)
     device = eds.as_told() if eds is not None else Device(id=_NAMELESS)
-    known = _facts(args.file, _facts(args.original) if args.original is not None else None)
+    known = _facts(args.file, _envelope(args.original) if args.original is not None else None)
     at = args.at or datetime.now(UTC)
     told = {
         (side, deed): audit_event(known, deed, at=at, failed=False, device=device)
@@ -122,20 +123,15 @@ def _eds(path: Path) -> "Eds | None":
     return load_config(path).eds
 
 
-def _facts(path: Path, original: "Facts | None" = None) -> "Facts":
+def _facts(path: Path, original: "Envelope | None") -> "Facts":
     """Raises EnvelopeError."""
-    from ehmi_ap.body import MemoryBody
-    from ehmi_ap.ehmi.envelope import read as read_envelope
-    from ehmi_ap.ehmi.header import Kind
     from ehmi_ap.ehmi.status import Gap, facts
+    from ehmi_ap.envelope import Kind
 
-    reading = read_envelope(MemoryBody(read(path)))
-    if reading.header is None:
-        said = "; ".join(finding.what for finding in reading.findings)
-        raise EnvelopeError(f"{path} is no right envelope: {said}", fix="`ehmi-ap sbdh` says more of it.")
-    if original is not None and reading.header.kind is Kind.MESSAGE:
+    envelope = _envelope(path)
+    if original is not None and envelope.kind is Kind.MESSAGE:
         raise UsageError(f"{path} is a message, which answers nothing", fix="Leave --original out.")
-    found = facts(reading.header, original)
+    found = facts(envelope, original.original if original is not None else None)
     if isinstance(found, Gap):
         lacking = ", ".join(found.missing)
         raise EnvelopeError(
@@ -143,6 +139,19 @@ def _facts(path: Path, original: "Facts | None" = None) -> "Facts":
             fix="Have whoever made the envelope write these scopes once each.",
         )
     return found
+
+
+def _envelope(path: Path) -> "Envelope":
+    """Raises EnvelopeError."""
+    from ehmi_ap.body import MemoryBody
+    from ehmi_ap.ehmi.envelope import read as read_envelope
+    from ehmi_ap.ehmi.status import envelope_of
+
+    reading = read_envelope(MemoryBody(read(path)))
+    if reading.header is None:
+        said = "; ".join(finding.what for finding in reading.findings)
+        raise EnvelopeError(f"{path} is no right envelope: {said}", fix="`ehmi-ap sbdh` says more of it.")
+    return envelope_of(reading.header)
 
 
 def _certificate(eds: "Eds") -> "Certificate":

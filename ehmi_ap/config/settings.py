@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le, MinLen
 from ehmi_ap.discovery.network import Resolver
 from ehmi_ap.ehmi.auditevent import Device
 from ehmi_ap.model import PartyId
-from ehmi_ap.pmode import Profile
+from ehmi_ap.profile import Profile
 from ehmi_ap.profiles import PROFILES, with_levels
 from ehmi_ap.tables import Secret
 

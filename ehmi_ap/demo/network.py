@@ -31,7 +31,7 @@ from ehmi_ap.discovery.identifiers import wanted
 from ehmi_ap.discovery.network import Network as Rules
 from ehmi_ap.errors import PeerError
 from ehmi_ap.model import Wire
-from ehmi_ap.pmode import Addressing
+from ehmi_ap.profile import Addressing
 from ehmi_ap.server import Addresses, listening
 
 PARTY_TYPE = "urn:oasis:names:tc:ebcore:partyid-type:unregistered"

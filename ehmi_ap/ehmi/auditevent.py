@@ -11,7 +11,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from ehmi_ap.ehmi.status import Document, Facts
+from ehmi_ap.ehmi.status import Facts
+from ehmi_ap.envelope import Document
 from ehmi_ap.model import Organisation
 
 PROFILES = "http://medcomehmi.dk/ig/eds/StructureDefinition/"

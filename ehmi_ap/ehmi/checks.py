@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 
 from ehmi_ap import gln
 from ehmi_ap.ehmi import names
-from ehmi_ap.ehmi.header import Header, Kind
+from ehmi_ap.ehmi.header import Header
 from ehmi_ap.ehmi.names import RECEIPT_TYPES
 from ehmi_ap.ehmi.rules import finding
-from ehmi_ap.pmode import Finding
+from ehmi_ap.envelope import Kind
+from ehmi_ap.profile import Finding
 
 TOP = "/StandardBusinessDocument/StandardBusinessDocumentHeader"
 CONTENT = "/StandardBusinessDocument/BinaryContent"

@@ -23,7 +23,7 @@ from ehmi_ap.ehmi.header import Correlation, Header, Scope
 from ehmi_ap.ehmi.names import PEPPOL, SBDH
 from ehmi_ap.ehmi.rules import finding
 from ehmi_ap.model import Participant
-from ehmi_ap.pmode import Finding
+from ehmi_ap.profile import Finding
 
 HEADER_CHARACTERS = 1024 * 1024
 """Budget for all text outside BinaryContent; an XDS-METADATA scope holds a whole DocumentReference."""

@@ -4,18 +4,10 @@ A scope's value may be a CPR number: no repr shows one.
 """
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from ehmi_ap.ehmi import names
+from ehmi_ap.envelope import Kind
 from ehmi_ap.model import Participant
-
-
-class Kind(StrEnum):
-    """What an envelope carries (ehmi.md 1.2)."""
-
-    MESSAGE = "message"
-    RECEIPT = "envelope-receipt"  # an ebBP signal, positive or negative
-    ACKNOWLEDGEMENT = "acknowledgement"  # MedCom's FHIR Acknowledgement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

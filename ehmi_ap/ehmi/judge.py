@@ -10,13 +10,14 @@ from typing import Literal
 from ehmi_ap.body import Body
 from ehmi_ap.ehmi import names
 from ehmi_ap.ehmi.checks import CONTENT, TOP, check_header, scope_path
-from ehmi_ap.ehmi.header import Header, Kind
+from ehmi_ap.ehmi.header import Header
 from ehmi_ap.ehmi.message import Message, read_message, sniff
 from ehmi_ap.ehmi.rules import finding, level_at_msh
 from ehmi_ap.ehmi.signals import SignalKind, read_signal
 from ehmi_ap.ehmi.unwrap import decode, open_envelope
+from ehmi_ap.envelope import Kind
 from ehmi_ap.errors import EnvelopeError
-from ehmi_ap.pmode import Finding
+from ehmi_ap.profile import Finding
 
 Verdict = Literal["ok", "warn", "reject"]
 

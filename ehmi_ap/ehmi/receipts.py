@@ -11,8 +11,9 @@ from uuid import UUID
 from ehmi_ap.ehmi import names
 from ehmi_ap.ehmi.checks import instant
 from ehmi_ap.ehmi.envelope_text import ContentNamespace, write
-from ehmi_ap.ehmi.header import Correlation, Header, Kind, Scope
+from ehmi_ap.ehmi.header import Correlation, Header, Scope
 from ehmi_ap.ehmi.signals import Cause, Refusal, Signal, SignalKind, write_signal
+from ehmi_ap.envelope import Kind
 from ehmi_ap.errors import SubmissionError
 
 

@@ -13,9 +13,10 @@ from uuid import UUID
 from ehmi_ap.ehmi import names
 from ehmi_ap.ehmi.checks import RECEIPT_WITHIN
 from ehmi_ap.ehmi.envelope_text import ContentNamespace, write
-from ehmi_ap.ehmi.header import Header, Kind
+from ehmi_ap.ehmi.header import Header
 from ehmi_ap.ehmi.unwrap import unwrap
 from ehmi_ap.ehmi.wrap import request_scope
+from ehmi_ap.envelope import Kind
 
 
 @dataclass(frozen=True, slots=True)

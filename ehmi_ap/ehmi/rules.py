@@ -8,7 +8,7 @@ this program is written.
 from dataclasses import dataclass
 from typing import Literal
 
-from ehmi_ap.pmode import Finding
+from ehmi_ap.profile import Finding
 
 Level = Literal["off", "warn", "reject"]
 

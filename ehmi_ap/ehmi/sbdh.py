@@ -4,16 +4,18 @@ The rules are those of `ehmi.rules`. V-4, that the envelope agrees with the AS4 
 alone are in `ehmi.checks`, and V-1 and V-2 are what reading it shows. A finding never shows a value of the envelope.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from ehmi_ap.ehmi.checks import TOP, check_header, check_routing, scope_path
 from ehmi_ap.ehmi.envelope import not_readable, read
 from ehmi_ap.ehmi.header import Header
 from ehmi_ap.ehmi.rules import RULES as _ALL
 from ehmi_ap.ehmi.rules import finding
+from ehmi_ap.ehmi.status import envelope_of
 from ehmi_ap.errors import SubmissionError
 from ehmi_ap.model import Payload, Service, UserMessage
-from ehmi_ap.pmode import Addressing, Finding, is_test
+from ehmi_ap.pmode import is_test
+from ehmi_ap.profile import Addressing, Checked, Finding
 
 RULES = tuple(rule.id for rule in _ALL if rule.ap is not None)
 """The rules of `check`, whose levels are configurable."""
@@ -46,19 +48,20 @@ def address(payload: Payload) -> Addressing | None:
     )
 
 
-def check(message: UserMessage) -> Sequence[Finding]:
+def check(message: UserMessage) -> Checked:
     """Every rule of an access point over the one payload of a message, those that are off by default included.
 
     None for a test message (ebMS3 core 5.2.2.8).
     """
     if is_test(message.service):
-        return ()
+        return Checked(())
     if len(message.payloads) != 1:
-        return (not_readable(f"an EHMI message has one payload, this one has {len(message.payloads)}"),)
+        return Checked((not_readable(f"an EHMI message has one payload, this one has {len(message.payloads)}"),))
     reading = read(message.payloads[0].body)
-    if reading.header is None:
-        return reading.findings
-    return (*_v4(reading.header, message), *check_header(reading.header))
+    header = reading.header
+    if header is None:
+        return Checked(reading.findings)
+    return Checked((*_v4(header, message), *check_header(header)), envelope_of(header))
 
 
 def _v4(header: Header, message: UserMessage) -> Iterator[Finding]:

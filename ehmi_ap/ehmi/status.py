@@ -4,22 +4,18 @@ The same facts make every event of the envelope at one access point. They hold a
 a patient, so they are kept as payloads are, and no repr shows it.
 """
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
-from ehmi_ap.ehmi.header import Header, Kind
+from ehmi_ap.ehmi.checks import instant
+from ehmi_ap.ehmi.header import Header
+from ehmi_ap.ehmi.names import REQUEST
+from ehmi_ap.envelope import Document, Envelope, Kind, Original
 from ehmi_ap.model import Organisation
 
 UNKNOWN = "unknown"
 """What the IG writes where an acknowledgement does not say what it acknowledges (design decision 12)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A message, or an envelope around one: its identifier, and what and in which version it is."""
-
-    identifier: str
-    type: str
-    version: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,59 +42,100 @@ class Gap:
     missing: tuple[str, ...]
 
 
-def facts(header: Header, original: Facts | None = None) -> Facts | Gap:
-    """The facts of an envelope; `original` are those of the envelope that it answers, if we know it.
+def envelope_of(header: Header) -> Envelope:
+    """The values of a header that are used after it was judged.
 
-    Gap: a conformant event cannot be made; the message is none the worse for it (spec/eds.md 2).
+    The signal in the payload of a receipt is not asked what it is for: an access point does not open it (design
+    decision 13).
     """
-    wanted = ("SENDERID", "RECEIVERID", "MESSAGEIDENTIFIER")
-    sender, receiver, message = (header.scope(name) or "" for name in wanted)
-    missing = tuple(name for name in wanted if not header.scope(name))
-    if missing:
-        return Gap(missing)
     receipt = header.kind is Kind.RECEIPT
-    return Facts(
+    correlation = header.correlation
+    asked = correlation is not None and header.reliable_messaging == REQUEST
+    return Envelope(
         kind=header.kind,
-        sender=Organisation(sender, _gln(header.sender.value)),
-        receiver=Organisation(receiver, _gln(header.receiver.value)),
-        message=Document(message, header.standard, header.type_version),
+        type=header.type,
+        sender=Organisation(header.scope("SENDERID") or "", _gln(header.sender.value)),
+        receiver=Organisation(header.scope("RECEIVERID") or "", _gln(header.receiver.value)),
         transport=Document(header.instance_identifier, "SBDH", header.version),
+        message=Document(header.scope("MESSAGEIDENTIFIER") or "", header.standard, header.type_version),
+        bundle=None if receipt else header.scope("MESSAGEENVELOPEIDENTIFIER"),
         patient=header.scope("PATIENTID"),
         statistics=header.scope("StatisticalInformation"),
-        envelope=None if receipt else header.scope("MESSAGEENVELOPEIDENTIFIER"),
-        envelope_type=None if receipt else header.type,
-        original_message=_original_message(header, original),
-        original_transport=original_transport(header, original),
+        answers=header.scope("ORIGINALENVELOPEIDENTIFIER") if receipt else None,
+        correlates=correlation.instance_identifier if correlation is not None and receipt else None,
+        answers_message=None if header.kind is Kind.MESSAGE else header.scope("ORIGINALMESSAGEIDENTIFIER"),
+        answers_type=header.scope("ORIGINALMESSAGESTANDARD"),
+        answers_version=header.scope("ORIGINALMESSAGEVERSION"),
+        answer_due=instant(correlation.expected_at or "") if correlation is not None and asked else None,
     )
 
 
-def original_transport(header: Header, original: Facts | None = None) -> str | None:
-    """The InstanceIdentifier of the envelope that a receipt is for: its scope, our own store, its correlation.
+def facts(envelope: Envelope, original: Original | None = None) -> Facts | Gap:
+    """The facts of an envelope; `original` is what we know of the envelope that it answers, if we do.
 
-    The signal in the payload is not asked: an access point does not open it (design decision 13).
+    Gap: a conformant event cannot be made; the message is none the worse for it (spec/eds.md 2).
     """
-    if header.kind is not Kind.RECEIPT:
-        return None
-    correlation = header.correlation
-    said = header.scope("ORIGINALENVELOPEIDENTIFIER")
-    known = original.transport.identifier if original is not None else None
-    return said or known or (correlation.instance_identifier if correlation is not None else None)
+    wanted = {
+        "SENDERID": envelope.sender.sor,
+        "RECEIVERID": envelope.receiver.sor,
+        "MESSAGEIDENTIFIER": envelope.message.identifier,
+    }
+    missing = tuple(name for name, value in wanted.items() if not value)
+    if missing:
+        return Gap(missing)
+    receipt = envelope.kind is Kind.RECEIPT
+    known = original.identifier if receipt and original is not None else None
+    return Facts(
+        kind=envelope.kind,
+        sender=envelope.sender,
+        receiver=envelope.receiver,
+        message=envelope.message,
+        transport=envelope.transport,
+        patient=envelope.patient,
+        statistics=envelope.statistics,
+        envelope=envelope.bundle,
+        envelope_type=None if receipt else envelope.type,
+        original_message=_original_message(envelope, original),
+        original_transport=envelope.answers or known or envelope.correlates,
+    )
 
 
-def _original_message(header: Header, original: Facts | None) -> Document | None:
+def to_json(known: Facts | Gap) -> str:
+    """As it is stored until its last event was told."""
+    return json.dumps(asdict(known), ensure_ascii=False, separators=(",", ":"))
+
+
+def from_json(text: str) -> Facts | Gap:
+    """What to_json() was given."""
+    row: dict[str, Any] = json.loads(text)
+    if "missing" in row:
+        return Gap(tuple(row["missing"]))
+    original = row.pop("original_message")
+    return Facts(
+        kind=Kind(row.pop("kind")),
+        sender=Organisation(**row.pop("sender")),
+        receiver=Organisation(**row.pop("receiver")),
+        message=Document(**row.pop("message")),
+        transport=Document(**row.pop("transport")),
+        original_message=Document(**original) if original else None,
+        **row,
+    )
+
+
+def _original_message(envelope: Envelope, original: Original | None) -> Document | None:
     """The message that a receipt or an acknowledgement is for (O-32); nothing for a message."""
-    if header.kind is Kind.MESSAGE:
+    if envelope.kind is Kind.MESSAGE:
         return None
-    known = original.message if original is not None else None
-    identifier = header.scope("ORIGINALMESSAGEIDENTIFIER") or (known.identifier if known else None)
+    known = original.message if original is not None and original.message.identifier else None
+    identifier = envelope.answers_message or (known.identifier if known else None)
     if identifier is None:
         return None
     # The receipts and acknowledgements of the IG leave these two scopes out; our own store may know them.
     same = known if known is not None and known.identifier == identifier else None
     return Document(
         identifier,
-        header.scope("ORIGINALMESSAGESTANDARD") or (same.type if same else UNKNOWN),
-        header.scope("ORIGINALMESSAGEVERSION") or (same.version if same else UNKNOWN),
+        envelope.answers_type or (same.type if same else UNKNOWN),
+        envelope.answers_version or (same.version if same else UNKNOWN),
     )
 
 

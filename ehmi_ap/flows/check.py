@@ -6,23 +6,25 @@ carries no business, so no rule applies to it (ebMS3 core 5.2.2.8).
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ehmi_ap.errors import EbmsError, Other
 from ehmi_ap.flows.offload import reading
 from ehmi_ap.flows.world import World
 from ehmi_ap.model import UserMessage
-from ehmi_ap.pmode import Finding, PMode, is_test
+from ehmi_ap.pmode import PMode, is_test
+from ehmi_ap.profile import Checked, Finding
 
 log = logging.getLogger(__name__)
 
 
-async def profile_findings(message: UserMessage, pmode: PMode, world: World) -> Sequence[Finding]:
-    """The findings that forbid the message; those that only warn are logged."""
+async def profile_check(message: UserMessage, pmode: PMode, world: World) -> Checked:
+    """The findings that forbid the message, and its envelope; what only warns is logged."""
     profile = world.profiles.get(pmode.profile)
     if profile is None or profile.check is None or is_test(message.service):
-        return ()
-    findings = await reading([payload.body for payload in message.payloads], profile.check, message)
-    for finding in findings:
+        return Checked(())
+    checked = await reading([payload.body for payload in message.payloads], profile.check, message)
+    for finding in checked.findings:
         if finding.level == "warn":
             log.warning(
                 "the message breaks a rule that is set to warn",
@@ -33,14 +35,11 @@ async def profile_findings(message: UserMessage, pmode: PMode, world: World) -> 
                     "fix": finding.fix,
                 },
             )
-    return [finding for finding in findings if finding.level == "reject"]
+    return replace(checked, findings=[finding for finding in checked.findings if finding.level == "reject"])
 
 
-async def profile_fault(message: UserMessage, pmode: PMode, world: World) -> EbmsError | None:
-    """What a received message is refused with, if anything: EBMS:0004 with the rules' ids (as4-wire 6.4)."""
-    refused = await profile_findings(message, pmode, world)
-    if not refused:
-        return None
+def profile_fault(refused: Sequence[Finding], pmode: PMode) -> EbmsError:
+    """What a received message is refused with: EBMS:0004 with the rules' ids (as4-wire 6.4)."""
     rules = ", ".join(dict.fromkeys(finding.rule for finding in refused))
     return Other(
         f"profile {pmode.profile} refuses the message: {rules}",

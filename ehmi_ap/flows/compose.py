@@ -24,7 +24,8 @@ from ehmi_ap.model import (
     UserMessage,
     is_message_id,
 )
-from ehmi_ap.pmode import DEFAULT_MPC, TEST_ACTION, Addressing, PMode, agreed_action, agreed_service, is_test, parties
+from ehmi_ap.pmode import DEFAULT_MPC, TEST_ACTION, PMode, agreed_action, agreed_service, is_test, parties
+from ehmi_ap.profile import Addressing
 
 ORIGINAL_SENDER = "originalSender"
 FINAL_RECIPIENT = "finalRecipient"

@@ -11,8 +11,10 @@ from ehmi_ap.as4.pack import pack_errors, pack_receipt, pack_refusal
 from ehmi_ap.as4.receipt import receipt_for
 from ehmi_ap.as4.unpack import Rejected, Signal, Verified, unpack
 from ehmi_ap.body import MemoryBody, Spool
+from ehmi_ap.envelope import Envelope
 from ehmi_ap.errors import DeliveryFailure, EbmsError, HttpRefusal, StoreError
-from ehmi_ap.flows.check import profile_fault
+from ehmi_ap.flows.check import profile_check, profile_fault
+from ehmi_ap.flows.correlate import enveloped
 from ehmi_ap.flows.explain import quoted
 from ehmi_ap.flows.fingerprint import references_fingerprint
 from ehmi_ap.flows.offload import reading
@@ -78,13 +80,14 @@ async def _answer(wire: Wire, world: World, spools: "_Spools") -> Wire:
 async def _accept(verified: Verified, agreements: Agreements, world: World, spools: "_Spools") -> Wire:
     """What remains once signature and signer hold."""
     message, pmode = verified.message, verified.pmode
-    fault = await profile_fault(message, pmode, world)
-    if fault is not None:
+    checked = await profile_check(message, pmode, world)
+    if checked.findings:
         spools.discard()
+        fault = profile_fault(checked.findings, pmode)
         rejected = Rejected(error=fault, ref_to=message.message_id, pmode=pmode, message=message)
         return await _refuse(rejected, agreements, world)
     try:
-        kept = await _keep(verified, agreements, world)
+        kept = await _keep(verified, checked.envelope, agreements, world)
     except Exception:
         if not pmode.answer_own_failure:
             raise
@@ -98,8 +101,8 @@ async def _accept(verified: Verified, agreements: Agreements, world: World, spoo
     return kept.reply
 
 
-async def _keep(verified: Verified, agreements: Agreements, world: World) -> Kept:
-    """Make the receipt, and commit it with the message, its duplicate key, its delivery and its event."""
+async def _keep(verified: Verified, envelope: Envelope | None, agreements: Agreements, world: World) -> Kept:
+    """Make the receipt, and commit it with the message, its duplicate key, its delivery, its event and its report."""
     message, pmode = verified.message, verified.pmode
     receipt = receipt_for(verified, message_id=world.new_id(), now=world.now())
     backend = "" if verified.test else pmode.backend or world.default_backend  # a test message is nobody's
@@ -113,6 +116,7 @@ async def _keep(verified: Verified, agreements: Agreements, world: World) -> Kep
         fetched=_fetches(backend, world),
         events=[_event(EventKind.RECEIVED, message, backend, world)],
         repeated=_event(EventKind.DUPLICATE, message, backend, world),
+        enveloped=await enveloped(envelope, message, Direction.INBOUND, world),
     )
 
 

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ehmi_ap.as4.pack import sign
+from ehmi_ap.envelope import Envelope
 from ehmi_ap.errors import DiscoveryError, SendingBlocked, SubmissionError, XmlSecurityError
 from ehmi_ap.flows.attempt import discovered
-from ehmi_ap.flows.check import advice, profile_findings
+from ehmi_ap.flows.check import advice, profile_check
 from ehmi_ap.flows.compose import compose, fill
+from ehmi_ap.flows.correlate import enveloped
 from ehmi_ap.flows.fingerprint import submission_fingerprint
 from ehmi_ap.flows.offload import reading
 from ehmi_ap.flows.past import described
@@ -47,10 +49,10 @@ async def submit(submission: Submission, world: World, *, backend: str) -> Messa
     conversation_id = await _conversation(addressed, pmode, world)
     now = world.now()
     message = compose(addressed, pmode, conversation_id=conversation_id, new_id=world.new_id, now=now)
-    await _check(message, pmode, world)
+    envelope = await _check(message, pmode, world)
     bodies = [payload.body for payload in message.payloads]
     fingerprint = await reading(bodies, submission_fingerprint, submission, backend)
-    new = await _accept(message, pmode, backend, fingerprint, world)
+    new = await _accept(message, pmode, backend, fingerprint, envelope, world)
     world.count("submitted" if new else "submitted_again")
     log.info(
         "message accepted" if new else "submission repeated",
@@ -59,7 +61,9 @@ async def submit(submission: Submission, world: World, *, backend: str) -> Messa
     return message.message_id
 
 
-async def _accept(message: UserMessage, pmode: PMode, backend: str, fingerprint: bytes, world: World) -> bool:
+async def _accept(
+    message: UserMessage, pmode: PMode, backend: str, fingerprint: bytes, envelope: Envelope | None, world: World
+) -> bool:
     """Store the message; with it, in the same transaction, what saves two more: its signed form and its first claim."""
     received = DeliveryEvent(
         kind=EventKind.RECEIVED,
@@ -71,6 +75,7 @@ async def _accept(message: UserMessage, pmode: PMode, backend: str, fingerprint:
     known = _addressed(message, pmode, backend, world)
     resident = all(payload.body.resident for payload in message.payloads)
     signed = _sign_early(known.message, pmode, world) if resident and known.message.to.id != UNDISCOVERED else None
+    of_envelope = await enveloped(envelope, message, Direction.OUTBOUND, world)
     senders = world.senders
     reserved = senders is not None and resident and senders.reserve(known.lane)
     key: int | None = None
@@ -84,6 +89,7 @@ async def _accept(message: UserMessage, pmode: PMode, backend: str, fingerprint:
             signed=signed,
             signers=known.signers,
             lease=senders.lease if senders is not None and reserved else None,
+            enveloped=of_envelope,
         )
     finally:
         if senders is not None and reserved and key is None:
@@ -204,10 +210,12 @@ def _is_with_receiver(stored: Stored, submission: Submission, pmode: PMode) -> b
     return any(corner is not None and corner.value == submission.receiver.value for corner in corners)
 
 
-async def _check(message: UserMessage, pmode: PMode, world: World) -> None:
-    refused = await profile_findings(message, pmode, world)
-    if refused:
+async def _check(message: UserMessage, pmode: PMode, world: World) -> Envelope | None:
+    """The business envelope of a message that its profile has nothing against."""
+    checked = await profile_check(message, pmode, world)
+    if checked.findings:
         raise SubmissionError(
-            "; ".join(f"{finding.rule}: {finding.what}" for finding in refused),
-            fix=advice(refused),
+            "; ".join(f"{finding.rule}: {finding.what}" for finding in checked.findings),
+            fix=advice(checked.findings),
         )
+    return checked.envelope

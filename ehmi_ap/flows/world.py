@@ -9,8 +9,8 @@ from ehmi_ap.agreements import Agreements
 from ehmi_ap.flows.directory import Directory
 from ehmi_ap.lifecycle import RetryPolicy
 from ehmi_ap.model import MessageId, PartyId
-from ehmi_ap.pmode import Profile
 from ehmi_ap.ports import Backend, Blobs, Job, Store, Web
+from ehmi_ap.profile import Profile
 
 DELIVERY = RetryPolicy(first_wait=5.0, factor=2.0, longest_wait=600.0, jitter=0.2, window=7 * 86400.0)
 """How long C4 is asked again: its system may be down over a weekend, and nobody else holds the message."""
@@ -65,4 +65,5 @@ class World:
     delivery: RetryPolicy = DELIVERY
     delivery_timeout: float = 600.0  # seconds that one call of a backend may take
     count: Callable[[str], None] = _not_counted  # one more of this, for the metrics
+    reports_status: bool = False  # to EHMI's delivery status service
     senders: Senders | None = None  # None: what is accepted waits to be claimed

@@ -12,7 +12,7 @@ from ehmi_ap.model import Organisation
 from ehmi_ap.net.answers import object_of
 from ehmi_ap.net.calls import Answered, Caller, Unanswered
 from ehmi_ap.net.tokens import NoToken, Tokens
-from ehmi_ap.ports import StatusAnswer, StatusOutcome
+from ehmi_ap.reports import StatusAnswer, StatusOutcome
 
 FHIR = "application/fhir+json"
 SCOPE = "EDS system/AuditEvent.crs"

@@ -1,11 +1,11 @@
 """The networks: one value per file. A P-Mode names one, and what the profile fixes is not repeated there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ehmi_ap.ehmi import sbdh
 from ehmi_ap.model import UserMessage
-from ehmi_ap.pmode import Finding, Profile
+from ehmi_ap.profile import Checked, Profile
 from ehmi_ap.profiles import edelivery, ehmi
 
 PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in (edelivery.PROFILE, ehmi.PROFILE)}
@@ -21,8 +21,9 @@ def with_levels(profile: Profile, levels: Mapping[str, str]) -> Profile:
     if check is None or not levels:
         return profile
 
-    def leveled(message: UserMessage) -> Sequence[Finding]:
-        findings = (replace(found, level=levels.get(found.rule, found.level)) for found in check(message))
-        return tuple(found for found in findings if found.level != "off")
+    def leveled(message: UserMessage) -> Checked:
+        checked = check(message)
+        findings = (replace(found, level=levels.get(found.rule, found.level)) for found in checked.findings)
+        return replace(checked, findings=tuple(found for found in findings if found.level != "off"))
 
     return replace(profile, check=leveled)

@@ -3,6 +3,6 @@
 A P-Mode under it names its service and its actions itself.
 """
 
-from ehmi_ap.pmode import Profile
+from ehmi_ap.profile import Profile
 
 PROFILE = Profile(name="edelivery")

@@ -6,7 +6,7 @@ Service, Action and PartyId are not published (O-1): a P-Mode may give others.
 
 from ehmi_ap.ehmi import sbdh
 from ehmi_ap.ehmi.names import DOCUMENTIDS, PROCESSID
-from ehmi_ap.pmode import Profile
+from ehmi_ap.profile import Profile
 
 PROFILE = Profile(
     name="ehmi",

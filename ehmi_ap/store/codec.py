@@ -181,6 +181,12 @@ def encode_list(values: Sequence[object]) -> str:
     return _encode(list(values))
 
 
+def decode_list(row: str) -> list[Any]:
+    """What encode_list() was given."""
+    found: list[Any] = _decode(row)
+    return found
+
+
 def _party_row(party: Party) -> tuple[str, str | None, str]:
     return (party.id.value, party.id.type, party.role)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ehmi_ap.errors import ConfigError, StoreError
 
-MIGRATIONS: tuple[str, ...] = ("schema.sql", "schema-2.sql")
+MIGRATIONS: tuple[str, ...] = ("schema.sql", "schema-2.sql", "schema-3.sql")
 """Scripts beside this file; the n-th makes schema version n of version n - 1. Never change one that was released."""
 
 OLDEST_SQLITE = (3, 37, 0)  # STRICT tables; RETURNING and UPDATE FROM are older

@@ -11,10 +11,13 @@ from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 
 from ehmi_ap.body import Body, MemoryBody, MemorySpool, Spool, read_all
+from ehmi_ap.envelope import Kind
 from ehmi_ap.errors import NotFound, StoreError, SubmissionConflict
 from ehmi_ap.lifecycle import Happening, State
 from ehmi_ap.model import DeliveryEvent, Direction, MessageId, PartyId, Signed, UserMessage, Wire
-from ehmi_ap.ports import Job, Kept, Query, Sent, Stored, found_lane, party_key
+from ehmi_ap.ports import Enveloped, Envelopes, Job, Kept, Query, Sent, Stored, found_lane, party_key
+from ehmi_ap.reports import Reports
+from ehmi_ap.store.memory_reports import MemoryEnvelopes, MemoryReports
 from ehmi_ap.store.rows import Row, matches
 from ehmi_ap.store.rules import CLAIM, FAILED, FINAL, HELD, backend_of, direction_of, lane_of, next_state
 
@@ -57,6 +60,10 @@ class MemoryStore:
         self._tables: _Tables | None = _Tables()
         self._last_key = 0
         self._last_seq = 0
+        self._reports = MemoryReports()
+        self._envelopes = MemoryEnvelopes(self._add_event_of)
+        self.reports: Reports = self._reports
+        self.envelopes: Envelopes = self._envelopes
 
     async def accept(
         self,
@@ -69,13 +76,16 @@ class MemoryStore:
         signed: Signed | None = None,
         signers: Sequence[bytes] = (),
         lease: float | None = None,
+        enveloped: Enveloped | None = None,
     ) -> int | None:
         first = self._open.by_identity.get(_identity(message, Direction.OUTBOUND))
         if first is not None:
             if first.fingerprint != fingerprint:
                 raise SubmissionConflict(f"message {message.message_id} was submitted before with other content")
             return None
-        row = self._insert(message, Direction.OUTBOUND, State.ACCEPTED, pmode, backend, fingerprint, False, events)
+        row = self._insert(
+            message, Direction.OUTBOUND, State.ACCEPTED, pmode, backend, fingerprint, False, events, enveloped
+        )
         row.signed = signed
         if signers:
             row.lane, row.signers = found_lane(pmode, message.to.id), frozenset(signers)
@@ -95,13 +105,14 @@ class MemoryStore:
         fetched: bool,
         events: Sequence[DeliveryEvent],
         repeated: DeliveryEvent,
+        enveloped: Enveloped | None = None,
     ) -> Kept:
         first = self._open.by_identity.get(_identity(message, Direction.INBOUND))
         if first is not None:
             self._add_events([repeated], first)
             assert first.receipt is not None
             return Kept(reply=first.receipt, duplicate=True, same=first.fingerprint == fingerprint)
-        row = self._insert(message, Direction.INBOUND, state, pmode, backend, fingerprint, fetched, events)
+        row = self._insert(message, Direction.INBOUND, state, pmode, backend, fingerprint, fetched, events, enveloped)
         row.receipt = _resident(reply)
         return Kept(reply=reply)
 
@@ -260,6 +271,8 @@ class MemoryStore:
         if failed_payloads_before is not None:
             touched += self._purge(FAILED, failed_payloads_before, min(messages_before, failed_payloads_before))
         self._forget_events([], messages_before)
+        rows = self._open.rows
+        self._reports.forget_facts(lambda key: key in rows and rows[key].payloads_kept)
         return touched
 
     def _purge(self, states: Collection[State], payloads_before: datetime, messages_before: datetime) -> int:
@@ -268,6 +281,8 @@ class MemoryStore:
         for row in old:
             del self._open.rows[row.key]
             del self._open.by_identity[_identity(row.message, row.direction)]
+            self._reports.forget(row.key)
+            self._envelopes.forget(row.key)
         bare = [r for r in rows if r not in old and r.payloads_kept and r.changed_at < payloads_before]
         for row in bare:
             _forget_payloads(row)
@@ -303,6 +318,7 @@ class MemoryStore:
         fingerprint: bytes,
         fetched: bool,
         events: Sequence[DeliveryEvent],
+        enveloped: Enveloped | None,
     ) -> Row:
         at = events[0].at if events else datetime.now(UTC)
         self._last_key += 1
@@ -324,8 +340,25 @@ class MemoryStore:
         self._open.rows[row.key] = row
         self._open.by_identity[_identity(message, direction)] = row
         self._enqueue(row, None if state in FINAL else at)
+        if enveloped is not None:
+            self._add_envelope(row, enveloped)
         self._add_events(events, row)
         return row
+
+    def _add_envelope(self, row: Row, enveloped: Enveloped) -> None:
+        envelope = enveloped.envelope
+        self._envelopes.add(row.key, row.message.message_id, row.direction, row.backend, envelope)
+        if enveloped.status is not None:
+            self._reports.expect(row.key, enveloped.status)
+        if enveloped.answers is not None and enveloped.told is not None:
+            if envelope.kind is Kind.RECEIPT:
+                self._envelopes.await_no_answer(enveloped.answers)
+            self._add_event_of(enveloped.answers, enveloped.told)
+
+    def _add_event_of(self, key: int, event: DeliveryEvent) -> None:
+        """An event of a message, if that is still there."""
+        if row := self._open.rows.get(key):
+            self._add_events([event], row)
 
     def _requeue(self, row: Row, happening: Happening, now: datetime, due: datetime | None) -> None:
         if happening is Happening.RESENT:
@@ -357,6 +390,7 @@ class MemoryStore:
                 self._open.strays.add(numbered.seq)
             else:
                 row.events.append(numbered.seq)
+                self._reports.add(row.key, numbered)
             if numbered.backend:
                 self._open.untold.setdefault(numbered.backend, {})[numbered.seq] = numbered
 

@@ -56,10 +56,15 @@ class Purger:
             for start in range(0, len(rows), PURGE_BATCH):
                 keys = [row[0] for row in rows[start : start + PURGE_BATCH]]
                 touched += await self._purge_all(keys, old, purge_one)
-        strays = await self._old("stray_events", (micros(messages_before),))
-        for start in range(0, len(strays), PURGE_BATCH):
-            await self._delete_events(strays[start : start + PURGE_BATCH])
+        await self._each("stray_events", (micros(messages_before),), "delete_event")
+        await self._each("facts_left", (), "forget_facts")
         return touched
+
+    async def _each(self, query: str, values: Sequence[object], statement: str) -> None:
+        """Run a statement over every row that a query finds."""
+        rows = await self._old(query, values)
+        for start in range(0, len(rows), PURGE_BATCH):
+            await self._execute(statement, rows[start : start + PURGE_BATCH])
 
     async def _old(self, query: str, values: Sequence[object]) -> list[Any]:
         return await self._readers.run(lambda connection: connection.execute(SQL[query], values).fetchall())
@@ -77,9 +82,10 @@ class Purger:
         await remove_files(self._blobs, [name for names in purged for name in names])
         return len(purged)
 
-    async def _delete_events(self, rows: Sequence[Sequence[object]]) -> None:
+    async def _execute(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
         def work(connection: sqlite3.Connection) -> None:
-            connection.executemany(SQL["delete_event"], rows)
+            with overwriting(connection):
+                connection.executemany(SQL[statement], rows)
 
         await self._writer.run(work, long=True)
 

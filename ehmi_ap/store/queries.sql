@@ -218,3 +218,102 @@ DELETE FROM schema_version WHERE version = 0;
 
 -- name: known_files
 SELECT name FROM file WHERE name IN (SELECT value FROM json_each(?1));
+
+-- name: insert_envelope
+INSERT INTO envelope (key, direction, identifier, message, standard, version, sender, receiver, answer_due)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9);
+
+-- name: insert_status
+INSERT INTO status (key, organisation, facts) VALUES (?1, ?2, ?3);
+
+-- name: known_envelopes
+-- By the JSON lists of EnvelopeIdentifiers ?2 and of MessageIdentifiers ?3.
+SELECT e.key, m.message_id, e.direction, m.backend, e.sender, e.receiver, e.identifier, e.message, e.standard, e.version
+FROM envelope AS e JOIN message AS m USING (key)
+WHERE e.direction = ?1
+  AND e.key IN (SELECT key FROM envelope WHERE identifier IN (SELECT value FROM json_each(?2))
+                UNION
+                SELECT key FROM envelope WHERE message <> '' AND message IN (SELECT value FROM json_each(?3)))
+ORDER BY e.key;
+
+-- name: await_no_answer
+UPDATE envelope SET answer_due = NULL WHERE key = ?1 AND answer_due IS NOT NULL;
+
+-- name: unanswered
+SELECT e.key, m.message_id, m.backend, e.answer_due
+FROM envelope AS e JOIN message AS m USING (key)
+WHERE e.answer_due IS NOT NULL AND e.answer_due <= ?1
+ORDER BY e.answer_due LIMIT ?2;
+
+-- name: backend_of
+SELECT backend FROM message WHERE key = ?1;
+
+-- name: insert_report
+-- Of the event ?2 of the message ?1, if EDS is told of it at all.
+INSERT INTO report (seq, key, organisation, state, changed_at)
+SELECT ?2, key, organisation, ?3, ?4 FROM status WHERE key = ?1;
+
+-- name: reporting_organisations
+-- One look for each, however much waits.
+WITH RECURSIVE organisation (name) AS (
+    SELECT min(organisation) FROM report WHERE state = 'waiting'
+    UNION ALL
+    SELECT (SELECT min(r.organisation) FROM report AS r WHERE r.state = 'waiting' AND r.organisation > organisation.name)
+    FROM organisation WHERE organisation.name IS NOT NULL
+)
+SELECT name FROM organisation WHERE name IS NOT NULL;
+
+-- name: claimable_reports
+SELECT r.seq FROM report AS r
+WHERE r.state = 'waiting' AND r.organisation = ?1 AND r.held <= ?2
+  AND NOT EXISTS (SELECT 1 FROM report AS e
+                  WHERE e.key = r.key AND e.seq < r.seq AND e.state = 'waiting' AND e.held > ?2)
+ORDER BY r.seq LIMIT ?3;
+
+-- name: hold_report
+-- Empty texts change nothing.
+UPDATE report
+SET held = ?2, tries = tries + ?3, what = CASE ?4 WHEN '' THEN what ELSE ?4 END, fix = CASE ?4 WHEN '' THEN fix ELSE ?5 END
+WHERE seq = ?1 AND state = 'waiting';
+
+-- name: settle_report
+-- ?7 is a JSON list of the states that are open.
+UPDATE report SET state = ?2, changed_at = ?3, what = ?4, fix = ?5, reference = ?6
+WHERE seq = ?1 AND state IN (SELECT value FROM json_each(?7));
+
+-- name: reopen_reports
+-- Parked ones wait again, and those that wait are due: all, or the one ?1.
+UPDATE report SET state = 'waiting', changed_at = CASE state WHEN 'parked' THEN ?2 ELSE changed_at END, held = 0, tries = 0
+WHERE state IN ('waiting', 'parked') AND (?1 IS NULL OR seq = ?1);
+
+-- name: free_reports
+-- Only for who is alone on the store: whoever held these is dead, and the world may be another one.
+UPDATE report SET held = 0 WHERE state = 'waiting' AND held > 0;
+
+-- name: expire_reports
+UPDATE report SET state = 'dropped', changed_at = ?2, what = ?3, fix = ''
+WHERE state IN ('waiting', 'parked') AND (SELECT at FROM event WHERE event.seq = report.seq) < ?1;
+
+-- name: reports
+-- {where} is made of the conditions in reports.py; {facts} is a column or NULL.
+SELECT r.key, r.organisation, r.state, r.tries, r.changed_at, {facts}, r.what, r.fix, r.reference,
+       e.kind, e.message_id, e.direction, e.at, e.failed, e.code, e.detail, e.backend, e.seq
+FROM report AS r
+JOIN event AS e USING (seq)
+JOIN status AS s ON s.key = r.key
+WHERE {where}
+ORDER BY r.seq LIMIT :limit;
+
+-- name: report_counts
+SELECT state, count(*) FROM report WHERE state IN ('waiting', 'parked') GROUP BY state;
+
+-- name: forget_facts
+-- Unless EDS has yet to be told.
+UPDATE status SET facts = NULL
+WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM report WHERE report.key = ?1 AND state IN ('waiting', 'parked'));
+
+-- name: facts_left
+-- Of messages whose payloads went before EDS had everything.
+SELECT s.key FROM status AS s JOIN message AS m USING (key)
+WHERE s.facts IS NOT NULL AND m.payloads_kept = 0
+  AND NOT EXISTS (SELECT 1 FROM report AS r WHERE r.key = s.key AND r.state IN ('waiting', 'parked'));

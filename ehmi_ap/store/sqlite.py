@@ -12,19 +12,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ehmi_ap.body import Body, MemoryBody
 from ehmi_ap.errors import SubmissionConflict
 from ehmi_ap.lifecycle import Happening, State
 from ehmi_ap.model import DeliveryEvent, Direction, MessageId, PartyId, Signed, UserMessage, Wire
-from ehmi_ap.ports import Job, Kept, Query, Sent, Stored
+from ehmi_ap.ports import Enveloped, Envelopes, Job, Kept, Query, Sent, Stored
+from ehmi_ap.reports import Reports
 from ehmi_ap.store import codec
 from ehmi_ap.store.blobs import FileBlobs
-from ehmi_ap.store.codec import Place, micros, moment
+from ehmi_ap.store.codec import micros, moment
 from ehmi_ap.store.database import connect_reader, connect_writer, make
 from ehmi_ap.store.layout import Layout, lay_out, wire_row
+from ehmi_ap.store.loading import Loader
 from ehmi_ap.store.presence import Presence
 from ehmi_ap.store.purging import Purger, remove_files
-from ehmi_ap.store.readers import InlineBody, Readers
+from ehmi_ap.store.readers import Readers
+from ehmi_ap.store.reports import SqliteEnvelopes, SqliteReports, insert_envelope
 from ehmi_ap.store.rules import HELD, direction_of
 from ehmi_ap.store.statements import (
     FILTERS,
@@ -56,7 +58,11 @@ class SqliteStore:
         self._writer = Writer(partial(connect_writer, path))
         self._presence = Presence.beside(path)
         self._readers = Readers(partial(connect_reader, path))
+        self._loader = Loader(self._readers, blobs)
         self._purger = Purger(self._writer, self._readers, blobs)
+        self._reports = SqliteReports(self._writer, self._readers)
+        self.reports: Reports = self._reports
+        self.envelopes: Envelopes = SqliteEnvelopes(self._writer, self._readers)
 
     @classmethod
     async def open(cls, path: Path, blobs: FileBlobs) -> "SqliteStore":
@@ -71,6 +77,7 @@ class SqliteStore:
             if store._presence.alone:
                 held = codec.encode_list([state.value for state in HELD])
                 await store._execute_many("void_leases", [(held,)])
+                await store._reports.free()
                 store._presence.share()
         except BaseException:
             await store.close()
@@ -88,6 +95,7 @@ class SqliteStore:
         signed: Signed | None = None,
         signers: Sequence[bytes] = (),
         lease: float | None = None,
+        enveloped: Enveloped | None = None,
     ) -> int | None:
         layout = await lay_out([payload.body for payload in message.payloads], self._blobs)
         kept = None if signed is None else await self._lay_out_signed(signed)
@@ -101,6 +109,8 @@ class SqliteStore:
             key = insert_message(connection, row, header, layout)
             if key is None:
                 return bytes(first_kept(connection, message, Direction.OUTBOUND)[1])
+            if enveloped is not None:
+                insert_envelope(connection, key, Direction.OUTBOUND, enveloped)
             insert_events(connection, events, key, backend)
             if kept is not None:
                 insert_signed(connection, key, *kept)
@@ -131,6 +141,7 @@ class SqliteStore:
         fetched: bool,
         events: Sequence[DeliveryEvent],
         repeated: DeliveryEvent,
+        enveloped: Enveloped | None = None,
     ) -> Kept:
         layout = await lay_out([payload.body for payload in message.payloads], self._blobs)
         row = message_row(message, Direction.INBOUND, state, pmode, backend, fingerprint, events, fetched=fetched)
@@ -145,6 +156,8 @@ class SqliteStore:
                 insert_events(connection, [repeated], first[0], first[2])
                 return Kept(reply=wire(first[3:]), duplicate=True, same=first[1] == fingerprint)
             connection.execute(SQL["insert_receipt"], (key, *answer))
+            if enveloped is not None:
+                insert_envelope(connection, key, Direction.INBOUND, enveloped)
             insert_events(connection, events, key, backend)
             return kept
 
@@ -155,7 +168,7 @@ class SqliteStore:
     ) -> Sequence[Job]:
         until, lanes = now + timedelta(seconds=lease), codec.encode_list(list(pass_over))
         rows = await self._writer.run(lambda connection: claim_due(connection, direction, now, until, limit, lanes))
-        return [self._job(*row) for row in rows]
+        return [self._loader.job(*row) for row in rows]
 
     async def next_due(self, direction: Direction, *, pass_over: Collection[str] = ()) -> datetime | None:
         row = await self._fetch_one("next_due", (direction.value, codec.encode_list(list(pass_over))))
@@ -256,7 +269,7 @@ class SqliteStore:
         key, pmode, backend, state, header, meta, signers = row
         return Sent(
             key=key,
-            message=codec.decode_message(header, self._lazy(key)),
+            message=codec.decode_message(header, self._loader.lazy(key)),
             pmode=pmode,
             backend=backend,
             state=codec.STATE[state],
@@ -342,7 +355,7 @@ class SqliteStore:
         where = " AND ".join(FILTERS[name] for name in values) or "1"
         sql = SQL["stored"].format(where=where, order=order)
         rows = await self._readers.run(lambda c: c.execute(sql, {**values, "limit": limit}).fetchall())
-        return [self._stored_row(*row) for row in rows]
+        return [self._loader.stored(*row) for row in rows]
 
     def _release_unless(self, stored: object, layout: Layout, result: object) -> None:
         """Let go of the files of a layout whose transaction failed or found its message there already."""
@@ -358,84 +371,3 @@ class SqliteStore:
         wanted = codec.encode_list(list(names))
         rows = self._readers.run_here(lambda c: c.execute(SQL["known_files"], (wanted,)).fetchall())
         return {row[0] for row in rows}
-
-    def _lazy(self, key: int) -> codec.Bodies:
-        return partial(self._lazy_body, key)
-
-    def _lazy_body(self, key: int, place: Place) -> Body:
-        if place.file is not None:
-            return self._blobs.body(place.file, place.size)
-        return InlineBody(self._readers, SQL["inline_bytes"], key, place.start, place.size)
-
-    def _loaded(self, inline: bytes) -> codec.Bodies:
-        def body(place: Place) -> Body:
-            if place.file is not None:
-                return self._blobs.body(place.file, place.size)
-            return MemoryBody(inline[place.start : place.start + place.size])
-
-        return body
-
-    def _job(
-        self,
-        key: int,
-        pmode: str,
-        backend: str,
-        lane: str,
-        attempts: int,
-        first_at: int,
-        code: str | None,
-        header: str,
-        inline: bytes | None,
-        meta: str | None,
-        envelope: bytes,
-        parts: bytes | None,
-        signers: str,
-    ) -> Job:
-        bodies = self._lazy(key) if inline is None else self._loaded(inline)
-        return Job(
-            key=key,
-            message=codec.decode_message(header, bodies),
-            pmode=pmode,
-            backend=backend,
-            lane=lane,
-            attempts=attempts,
-            first_at=moment(first_at),
-            signed=codec.decode_signed(meta, envelope, self._loaded(parts or b"")) if meta else None,
-            signers=codec.decode_signers(signers),
-            lost_code=code,
-        )
-
-    def _stored_row(
-        self,
-        key: int,
-        direction: str,
-        state: str,
-        pmode: str,
-        backend: str,
-        attempts: int,
-        first_at: int,
-        changed_at: int,
-        due: int | None,
-        has_receipt: int,
-        payloads_kept: int,
-        code: str | None,
-        detail: str,
-        header: str,
-    ) -> Stored:
-        waits = due is not None and codec.STATE[state] not in HELD
-        return Stored(
-            key=key,
-            direction=codec.DIRECTION[direction],
-            state=codec.STATE[state],
-            message=codec.decode_message(header, self._lazy(key)),
-            pmode=pmode,
-            backend=backend,
-            attempts=attempts,
-            first_at=moment(first_at),
-            changed_at=moment(changed_at),
-            due=moment(due) if due is not None and waits else None,
-            has_receipt=bool(has_receipt),
-            payloads_kept=bool(payloads_kept),
-            last_code=code,
-            last_detail=detail,
-        )

@@ -14,6 +14,7 @@ from ehmi_ap.body import MemoryBody
 from ehmi_ap.lifecycle import Happening, State
 from ehmi_ap.model import DeliveryEvent, Direction, PartyId, UserMessage, Wire
 from ehmi_ap.ports import Query, found_lane, party_key
+from ehmi_ap.reports import REPORTED, ReportState
 from ehmi_ap.store import codec
 from ehmi_ap.store.codec import micros
 from ehmi_ap.store.database import load_queries
@@ -121,9 +122,12 @@ def first_kept(connection: sqlite3.Connection, message: UserMessage, direction: 
 def insert_events(
     connection: sqlite3.Connection, events: Sequence[DeliveryEvent], key: int | None, backend: str
 ) -> None:
-    """The events of the message in row `key`, told to `backend` unless they name another."""
+    """The events of the message in row `key`, told to `backend` unless they name another; some are reports."""
     for event in events:
-        connection.execute(SQL["insert_event"], (key, *codec.event_row(event, backend_of(event, backend))))
+        cursor = connection.execute(SQL["insert_event"], (key, *codec.event_row(event, backend_of(event, backend))))
+        if event.kind in REPORTED and key is not None:
+            waiting = (key, cursor.lastrowid, ReportState.WAITING.value, micros(event.at))
+            connection.execute(SQL["insert_report"], waiting)
 
 
 def insert_signed(connection: sqlite3.Connection, key: int, meta: str, envelope: bytes, layout: Layout) -> bool:
@@ -216,6 +220,7 @@ def purge_payloads(connection: sqlite3.Connection, key: int) -> list[str] | None
         return None
     connection.execute(SQL["delete_inline"], (key,))
     connection.execute(SQL["drop_signed_part"], (key,))
+    connection.execute(SQL["forget_facts"], (key,))
     return [name for (name,) in connection.execute(SQL["delete_files"], (key,)).fetchall()]
 
 

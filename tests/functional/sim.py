@@ -35,8 +35,9 @@ from ehmi_ap.flows.submit import submit
 from ehmi_ap.flows.world import World
 from ehmi_ap.lifecycle import RetryPolicy
 from ehmi_ap.model import DeliveryEvent, Direction, MessageId, PartyId, Payload, Service, Submission, UserMessage, Wire
-from ehmi_ap.pmode import PMode, Profile
+from ehmi_ap.pmode import PMode
 from ehmi_ap.ports import Blobs, Reach, Store
+from ehmi_ap.profile import Profile
 from ehmi_ap.store.blobs import FileBlobs
 from ehmi_ap.store.memory import MemoryBlobs, MemoryStore
 from ehmi_ap.store.sqlite import SqliteStore

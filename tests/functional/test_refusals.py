@@ -10,8 +10,8 @@ from ehmi_ap.body import MemoryBody, MemorySpool, Spool, read_all
 from ehmi_ap.errors import StoreError
 from ehmi_ap.lifecycle import State
 from ehmi_ap.model import Direction, MessageId, Outcome, Participant, Property, Refused, UserMessage, Wire
-from ehmi_ap.pmode import Finding, Profile
 from ehmi_ap.ports import Query
+from ehmi_ap.profile import Checked, Finding, Profile
 
 CORNERS = {"sender": Participant("0088:1", "iso6523-actorid-upis"), "receiver": Participant("0088:2")}
 
@@ -51,7 +51,7 @@ async def test_g45_missing_corners_are_refused(net: Net, c2: Site, c3: Site) -> 
 async def test_c4_hears_of_a_refusal_where_the_pmode_says_so(net: Net, c2: Site, c3: Site, notify: bool) -> None:
     """PMode[].ErrorHandling.Report.ProcessErrorNotifyConsumer (conformance CP_TA31)."""
     finding = Finding("S-1", "reject", "no envelope")
-    c3.profiles["strict"] = Profile(name="strict", check=lambda message: [finding])
+    c3.profiles["strict"] = Profile(name="strict", check=lambda message: Checked([finding]))
     c3.knows(c2, profile="strict", notify_consumer=notify)
     message_id = await c2.submit()
     await c2.send_due()
@@ -81,9 +81,9 @@ async def test_g45_four_corners_reach_c4_with_their_types(net: Net, c2: Site, c3
 async def test_a_profile_that_rejects_is_0004_with_its_rule(net: Net, c2: Site, c3: Site) -> None:
     """as4-wire 6.4: the rule's id in ErrorDetail; what only warns does not hinder."""
 
-    def check(message: UserMessage) -> list[Finding]:
+    def check(message: UserMessage) -> Checked:
         bad = read_all(message.payloads[0].body) == b"<bad/>"
-        return [Finding("S-7", "reject" if bad else "warn", "the envelope has no sender", "Add one.")]
+        return Checked([Finding("S-7", "reject" if bad else "warn", "the envelope has no sender", "Add one.")])
 
     c3.profiles["strict"] = Profile(name="strict", check=check)
     c3.knows(c2, profile="strict")
@@ -183,7 +183,9 @@ async def test_g41_what_is_refused_leaves_no_payload_behind(net: Net, c2: Site, 
     assert len(made) > kept
     assert all(spool.discarded for spool in made[kept:])
     repeated = len(made)
-    c3.profiles["strict"] = Profile(name="strict", check=lambda message: [Finding("S-1", "reject", "no envelope")])
+    c3.profiles["strict"] = Profile(
+        name="strict", check=lambda message: Checked([Finding("S-1", "reject", "no envelope")])
+    )
     c3.knows(c2, profile="strict")
     await c2.submit()
     await c2.send_due()

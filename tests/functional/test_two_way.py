@@ -8,8 +8,9 @@ from sim import Net, Site
 from ehmi_ap.errors import SubmissionError
 from ehmi_ap.lifecycle import State
 from ehmi_ap.model import Direction, Participant, Service
-from ehmi_ap.pmode import INITIATOR, RESPONDER, TEST_ACTION, TEST_SERVICE, Finding, Profile
+from ehmi_ap.pmode import INITIATOR, RESPONDER, TEST_ACTION, TEST_SERVICE
 from ehmi_ap.ports import Query
+from ehmi_ap.profile import Finding, Profile
 
 
 async def test_cp_ta02_cp_ta19_a_reply_refers_and_keeps_the_conversation(net: Net, c2: Site, c3: Site) -> None:

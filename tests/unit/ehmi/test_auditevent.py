@@ -6,11 +6,9 @@ from typing import Any
 
 import pytest
 
-from ehmi_ap.body import MemoryBody
 from ehmi_ap.ehmi.auditevent import Deed, Device, audit_event
-from ehmi_ap.ehmi.envelope import read
-from ehmi_ap.ehmi.header import Header
-from ehmi_ap.ehmi.status import Facts, Gap, facts
+from ehmi_ap.ehmi.status import Facts, Gap, facts, from_json, to_json
+from tests.audit_events import envelope
 
 AT = datetime.fromisoformat("2026-09-01T10:00:01+02:00")
 AP = Device(id="KvalitetsIT-Test-AP", manufacturer="KvalitetsIT", name="KvalitetsIT Test AP")
@@ -22,14 +20,9 @@ def sbdh(shared_data: Path) -> Path:
     return shared_data / "ehmi" / "sbdh"
 
 
-def header(file: Path) -> Header:
-    found = read(MemoryBody(file.read_bytes())).header
-    assert found is not None
-    return found
-
-
-def known(file: Path, original: Facts | None = None) -> Facts:
-    found = facts(header(file), original)
+def known(file: Path, original: Path | None = None) -> Facts:
+    answered = envelope(original.read_bytes()).original if original is not None else None
+    found = facts(envelope(file.read_bytes()), answered)
     assert isinstance(found, Facts)
     return found
 
@@ -114,7 +107,7 @@ def test_a_message_at_the_sending_access_point(sbdh: Path) -> None:
 
 def test_a_receipt_whose_original_we_know(sbdh: Path) -> None:
     """eds.md 1.5 (b): what this envelope lacks or writes wrongly comes from our own store of the original one."""
-    made = event(known(sbdh / "negative/signal-not-well-formed.xml", known(sbdh / "valid/ig-fullsample-hco.xml")))
+    made = event(known(sbdh / "negative/signal-not-well-formed.xml", sbdh / "valid/ig-fullsample-hco.xml"))
     assert made["meta"]["profile"] == ["http://medcomehmi.dk/ig/eds/StructureDefinition/EdsBasicDeliveryStatus"]
     assert made["agent"] == [
         agent("Sender", "5790000201389", "263001000016001", requestor=True),
@@ -185,12 +178,18 @@ def test_words_and_names_of_the_configuration(sbdh: Path) -> None:
 
 def test_what_lacks_its_scopes_gets_no_event(sbdh: Path) -> None:
     data = (sbdh / "valid" / "golden-request-peppolns.xml").read_bytes()
-    found = read(MemoryBody(data.replace(b"SENDERID", b"SENDERX"))).header
-    assert found is not None
-    assert facts(found) == Gap(("SENDERID",))
+    gap = facts(envelope(data.replace(b"SENDERID", b"SENDERX")))
+    assert gap == Gap(("SENDERID",))
+    assert from_json(to_json(gap)) == gap
+
+
+@pytest.mark.parametrize("name", ["valid/ig-fullsample-hco.xml", "negative/signal-not-well-formed.xml"])
+def test_facts_come_back_as_they_were_stored(sbdh: Path, name: str) -> None:
+    of = known(sbdh / name)
+    assert from_json(to_json(of)) == of
 
 
 def test_no_repr_shows_the_patient(sbdh: Path) -> None:
     of = known(sbdh / "valid/ig-fullsample-hco.xml")
     assert of.patient == "0101010227"
-    assert "0101010227" not in repr(of) + repr(header(sbdh / "valid/ig-fullsample-hco.xml"))
+    assert "0101010227" not in repr(of) + repr(envelope((sbdh / "valid/ig-fullsample-hco.xml").read_bytes()))

@@ -9,7 +9,7 @@ from ehmi_ap.ehmi import checks
 from ehmi_ap.ehmi.envelope import read
 from ehmi_ap.ehmi.header import Header
 from ehmi_ap.ehmi.rules import RULES, level_at_msh
-from ehmi_ap.pmode import Finding
+from ehmi_ap.profile import Finding
 
 GOLDEN = Path(__file__).parent / "golden"
 REQUEST = (GOLDEN / "golden-request-peppolns.xml").read_text()

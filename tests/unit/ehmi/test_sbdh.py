@@ -88,7 +88,9 @@ def message(text: str, *, sender: str = "0088:5790000123117", **changes: object)
 
 
 def rules(text: str, **changes: object) -> list[tuple[str, str]]:
-    return [(found.rule, found.level) for found in sbdh.check(message(text, **changes)) if found.level != "off"]
+    return [
+        (found.rule, found.level) for found in sbdh.check(message(text, **changes)).findings if found.level != "off"
+    ]
 
 
 class TestReading:
@@ -163,7 +165,7 @@ class TestMemory:
         tracemalloc.start()
         try:
             large = Payload(body=Large(), mime_type="application/xml")
-            findings = sbdh.check(message("", payloads=(large,)))
+            findings = sbdh.check(message("", payloads=(large,))).findings
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
@@ -398,13 +400,13 @@ class TestLevels:
 
     def test_one_that_is_off(self) -> None:
         broken = document().replace("<InstanceIdentifier>11111111", "<InstanceIdentifier>21111111", 1)
-        assert ("V-8", "off") in [(found.rule, found.level) for found in sbdh.check(message(broken))]
+        assert ("V-8", "off") in [(found.rule, found.level) for found in sbdh.check(message(broken)).findings]
         profile = with_levels(PROFILE, {"V-8": "reject"})
         assert profile.check is not None
-        found = profile.check(message(broken))
+        found = profile.check(message(broken)).findings
         assert {each.rule for each in found if each.level == "reject"} == {"V-8"}
 
     def test_a_level_changes_no_other_rule(self) -> None:
         profile = with_levels(PROFILE, {"V-8": "reject"})
         assert profile.check is not None
-        assert [each for each in profile.check(message(document(SENDERID=""))) if each.rule == "V-2"]
+        assert [each for each in profile.check(message(document(SENDERID=""))).findings if each.rule == "V-2"]

@@ -16,11 +16,11 @@ from test_sbdh import document
 from ehmi_ap.body import MemoryBody
 from ehmi_ap.ehmi import envelope, names
 from ehmi_ap.ehmi.envelope_text import ContentNamespace
-from ehmi_ap.ehmi.header import Kind
 from ehmi_ap.ehmi.receipts import envelope_receipt
 from ehmi_ap.ehmi.signals import Cause, Refusal
 from ehmi_ap.ehmi.unwrap import unwrap
 from ehmi_ap.ehmi.wrap import wrap
+from ehmi_ap.envelope import Kind
 
 NOW = datetime.fromisoformat("2026-09-01T10:00:00+02:00")
 

@@ -14,13 +14,13 @@ import pytest
 import ehmi_ap
 from ehmi_ap.body import MemoryBody
 from ehmi_ap.demo import bundle, fhir
-from ehmi_ap.ehmi.header import Kind
 from ehmi_ap.ehmi.judge import judge
 from ehmi_ap.ehmi.message import read_message
 from ehmi_ap.ehmi.names import PEPPOL
 from ehmi_ap.ehmi.receipts import correlates
 from ehmi_ap.ehmi.unwrap import unwrap
 from ehmi_ap.ehmi.wrap import wrap
+from ehmi_ap.envelope import Kind
 from ehmi_ap.errors import SubmissionError
 from ehmi_ap.model import Organisation
 

@@ -11,7 +11,8 @@ from ehmi_ap.body import MemoryBody
 from ehmi_ap.errors import SubmissionError
 from ehmi_ap.flows.compose import compose, fill
 from ehmi_ap.model import AgreementRef, MessageId, Participant, Party, PartyId, Payload, Property, Service, Submission
-from ehmi_ap.pmode import INITIATOR, RESPONDER, TEST_ACTION, TEST_SERVICE, Addressing, Limits, PMode, Security
+from ehmi_ap.pmode import INITIATOR, RESPONDER, TEST_ACTION, TEST_SERVICE, Limits, PMode, Security
+from ehmi_ap.profile import Addressing
 
 US, THEM = PartyId("us", "urn:type"), PartyId("them", "urn:type")
 PMODE = PMode(

@@ -16,8 +16,9 @@ from ehmi_ap.errors import MalformedXml, SubmissionConflict, SubmissionError
 from ehmi_ap.flows.submit import submit
 from ehmi_ap.flows.world import World
 from ehmi_ap.model import MessageId, Participant, PartyId, Payload, Service, Submission, UserMessage
-from ehmi_ap.pmode import Addressing, Finding, PMode, Profile
+from ehmi_ap.pmode import PMode
 from ehmi_ap.ports import Query
+from ehmi_ap.profile import Addressing, Checked, Finding, Profile
 
 NewId = Callable[[], MessageId]
 XML = Payload(body=MemoryBody(b"<a/>"), mime_type="application/xml")
@@ -89,7 +90,7 @@ async def test_a_profile_that_rejects_says_all_that_is_wrong(to: World) -> None:
         Finding("S-2", "warn", "odd id"),
         Finding("S-3", "reject", "no receiver", "Add a receiver."),
     ]
-    to = with_pmodes(to, NETWORK, network=Profile(name="network", check=lambda message: findings))
+    to = with_pmodes(to, NETWORK, network=Profile(name="network", check=lambda message: Checked(findings)))
     with pytest.raises(SubmissionError, match="S-1: no sender; S-3: no receiver") as caught:
         await submit(Submission(payloads=(XML,)), to, backend="rest")
     assert caught.value.fix == "Add a sender. Add a receiver."

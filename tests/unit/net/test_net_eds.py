@@ -11,14 +11,14 @@ from aiohttp import web
 from aiohttp.test_utils import unused_port
 
 from ehmi_ap.ehmi.auditevent import Deed, Device, audit_event
-from ehmi_ap.ehmi.header import Kind
-from ehmi_ap.ehmi.status import Document, Facts
+from ehmi_ap.ehmi.status import Facts
+from ehmi_ap.envelope import Document, Kind
 from ehmi_ap.model import Organisation
 from ehmi_ap.net.calls import Caller
 from ehmi_ap.net.eds import EdsClient
 from ehmi_ap.net.tls import client_context, server_context
 from ehmi_ap.net.tokens import Tokens
-from ehmi_ap.ports import StatusAnswer, StatusOutcome
+from ehmi_ap.reports import StatusAnswer, StatusOutcome
 from tests.delivery_status import Answerer, AuthorizationServer, Enrolment, StatusService, outcome
 from tests.servers import TlsFiles, peer
 

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 from ehmi_ap.ehmi.names import DOCUMENTIDS, PROCESSID
 from ehmi_ap.model import MessageId, Party, PartyId, Service, UserMessage
-from ehmi_ap.pmode import Finding, Profile, parse_pmode
+from ehmi_ap.pmode import parse_pmode
+from ehmi_ap.profile import Checked, Finding, Profile
 from ehmi_ap.profiles import PROFILES, RULES, with_levels
 
 MESSAGE = UserMessage(
@@ -20,8 +21,8 @@ MESSAGE = UserMessage(
 )
 
 
-def strict(_: UserMessage) -> tuple[Finding, ...]:
-    return (Finding("V-3", "reject", "one"), Finding("V-5-status", "warn", "two"))
+def strict(_: UserMessage) -> Checked:
+    return Checked((Finding("V-3", "reject", "one"), Finding("V-5-status", "warn", "two")))
 
 
 def test_each_is_found_by_its_name() -> None:
@@ -46,7 +47,7 @@ def test_levels() -> None:
     """Design decision 9: off, warn or reject."""
     profile = with_levels(Profile(name="x", check=strict), {"V-3": "off", "V-5-status": "reject"})
     assert profile.check is not None
-    assert [(found.rule, found.level) for found in profile.check(MESSAGE)] == [("V-5-status", "reject")]
+    assert [(found.rule, found.level) for found in profile.check(MESSAGE).findings] == [("V-5-status", "reject")]
 
 
 def test_no_levels_change_nothing() -> None:

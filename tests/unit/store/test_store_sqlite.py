@@ -11,13 +11,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from store_samples import NOW, accept, claim_one, event, keep, later, message, payload, read, reply, signed
+from store_samples import (
+    NOW,
+    SENDER,
+    accept,
+    claim_one,
+    enveloped,
+    event,
+    keep,
+    later,
+    message,
+    payload,
+    read,
+    reply,
+    signed,
+)
 
 from ehmi_ap.body import MemoryBody, read_all
 from ehmi_ap.errors import ConfigError, NotFound, StoreError
 from ehmi_ap.lifecycle import Happening
 from ehmi_ap.model import Direction, MessageId, PartyId, Wire
 from ehmi_ap.ports import Query
+from ehmi_ap.reports import ReportState
 from ehmi_ap.store import database
 from ehmi_ap.store.blobs import FileBlobs, FileBody
 from ehmi_ap.store.database import MIGRATIONS, connect, load_queries, migrate
@@ -188,6 +203,35 @@ async def test_purged_payloads_are_overwritten(store: SqliteStore, tmp_path: Pat
     left = (tmp_path / "db" / "store.db").read_bytes()
     assert b"<patient>" not in left
     assert b"m19" in left
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before the payloads went", "after"])
+async def test_facts_of_a_patient_are_overwritten(store: SqliteStore, tmp_path: Path, late: bool) -> None:
+    """When EDS has been told all, and the payloads are gone."""
+    await accept(store, enveloped=enveloped(organisation=SENDER))
+    await store.settle((await claim_one(store, Direction.OUTBOUND)).key, Happening.SETTLED, now=NOW)
+    [report] = await store.reports.claim(SENDER, now=NOW, lease=60, limit=9)
+    assert "0101010227" in (report.facts or "")
+    if late:
+        await store.purge(payloads_before=later(1), messages_before=NOW)
+    await store.reports.settle(report.event.seq, ReportState.TAKEN, now=NOW)
+    await store.purge(payloads_before=later(1), messages_before=NOW)
+    await store.close()
+    left = (tmp_path / "db" / "store.db").read_bytes()
+    assert b"0101010227" not in left
+    assert SENDER.sor.encode() in left
+
+
+async def test_who_opens_a_store_alone_reports_at_once(store: SqliteStore, tmp_path: Path) -> None:
+    """Whoever held a report is dead."""
+    await accept(store, enveloped=enveloped(organisation=SENDER))
+    claim = {"now": NOW, "lease": 3600.0, "limit": 9}
+    assert len(await store.reports.claim(SENDER, **claim)) == 1
+    assert await store.reports.claim(SENDER, **claim) == []
+    await store.close()
+    again = await open_store(tmp_path)
+    assert len(await again.reports.claim(SENDER, **claim)) == 1
+    await again.close()
 
 
 async def test_what_was_signed_for_another_is_overwritten(store: SqliteStore, tmp_path: Path) -> None:

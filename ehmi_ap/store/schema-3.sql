@@ -1,0 +1,43 @@
+-- Schema version 3: business envelopes, and what EDS is told of their messages.
+
+-- What envelopes say of themselves, for those that answer them; no CPR number.
+CREATE TABLE envelope (
+    key        INTEGER PRIMARY KEY REFERENCES message ON DELETE CASCADE,
+    direction  TEXT NOT NULL,
+    identifier TEXT NOT NULL,                   -- EnvelopeIdentifier
+    message    TEXT NOT NULL,                   -- MessageIdentifier; empty: it says none
+    standard   TEXT NOT NULL,
+    version    TEXT NOT NULL,
+    sender     TEXT NOT NULL,                   -- GLN
+    receiver   TEXT NOT NULL,                   -- GLN
+    answer_due INTEGER                          -- outbound: when its receipt is overdue; NULL: it is not awaited any more
+) STRICT;
+
+CREATE INDEX envelope_identifier ON envelope (identifier);
+CREATE INDEX envelope_message ON envelope (message) WHERE message <> '';
+CREATE INDEX envelope_due ON envelope (answer_due) WHERE answer_due IS NOT NULL;
+
+-- What the reports of a message are made of. There is a CPR number in the facts: they go with the payloads.
+CREATE TABLE status (
+    key          INTEGER PRIMARY KEY REFERENCES message ON DELETE CASCADE,
+    organisation TEXT NOT NULL,                 -- JSON: SOR, GLN
+    facts        TEXT                           -- JSON; NULL: purged
+) STRICT;
+
+-- One per event that EDS is told.
+CREATE TABLE report (
+    seq          INTEGER PRIMARY KEY REFERENCES event ON DELETE CASCADE,
+    key          INTEGER NOT NULL REFERENCES message ON DELETE CASCADE,
+    organisation TEXT NOT NULL,
+    state        TEXT NOT NULL,
+    held         INTEGER NOT NULL DEFAULT 0,    -- waits at least until then: it is claimed, or EDS was asked in vain
+    tries        INTEGER NOT NULL DEFAULT 0,
+    changed_at   INTEGER NOT NULL,
+    what         TEXT NOT NULL DEFAULT '',
+    fix          TEXT NOT NULL DEFAULT '',
+    reference    TEXT
+) STRICT;
+
+CREATE INDEX report_message ON report (key);
+CREATE INDEX report_waiting ON report (organisation, seq) WHERE state = 'waiting';
+CREATE INDEX report_parked ON report (seq) WHERE state = 'parked';
