@@ -33,7 +33,7 @@ format: $(STAMP) ## Format the code
 crash: $(STAMP) ## Kill real access points KILLS times (default 300) and count what is lost or delivered twice
 	@$(BIN)/python -m tests.crash $(KILLS)
 
-interop: $(STAMP) ## Try phase4, DNS servers, SMP clients and HAPI, live; needs Java 17, Maven, bind9, unbound; writes docs/reference/interop*.md
+interop: $(STAMP) ## Try phase4, DNS servers, SMP clients, HAPI and Keycloak, live; needs Java 17, Maven, bind9, unbound; writes docs/reference/interop*.md
 	@$(BIN)/python -m tests.interop $(CELLS)
 
 bench: $(STAMP) ## Measure speed and memory beside the floor; writes build/bench.json

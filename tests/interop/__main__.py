@@ -24,6 +24,8 @@ from tests.interop import cells, maven, report, scene
 from tests.interop.cells import Cell, Outcome, Stage, Verdict
 from tests.interop.dns import cells as dns_cells
 from tests.interop.dns import scene as dns_scene
+from tests.interop.eds import cells as eds_cells
+from tests.interop.eds import scene as eds_scene
 from tests.interop.fhir import cells as fhir_cells
 from tests.interop.fhir import scene as fhir_scene
 from tests.interop.matrix import CELLS
@@ -52,6 +54,7 @@ PARTS = (
     Part("dns", report.DISCOVERY, dns_cells.CELLS, dns_scene.opened),
     Part("smp", report.DISCOVERY, smp_cells.CELLS, smp_scene.opened),
     Part("fhir", report.STATUS, fhir_cells.CELLS, fhir_scene.opened),
+    Part("eds", report.STATUS, eds_cells.CELLS, eds_scene.opened),
 )
 """Everything that `make interop` runs. The totals of the JSON are those of the first."""
 

@@ -32,16 +32,20 @@ class Identities:
     expired_client: pki.Identity
 
     def write(self, folder: Path) -> None:
-        """NAME.pem (certificate), NAME.chain.pem, NAME.key.pem and NAME.p12 for each."""
+        """The files of each."""
         folder.mkdir(parents=True)
         for item in fields(self):
-            identity: pki.Identity = getattr(self, item.name)
-            (folder / f"{item.name}.pem").write_bytes(identity.pem)
-            (folder / f"{item.name}.chain.pem").write_bytes(identity.chain_pem)
-            (folder / f"{item.name}.p12").write_bytes(identity.p12(PASSWORD))
-            key = folder / f"{item.name}.key.pem"
-            key.touch(mode=0o600)
-            key.write_bytes(identity.key_pem)
+            write(folder, item.name, getattr(self, item.name))
+
+
+def write(folder: Path, name: str, identity: pki.Identity) -> None:
+    """NAME.pem (certificate), NAME.chain.pem, NAME.key.pem and NAME.p12."""
+    (folder / f"{name}.pem").write_bytes(identity.pem)
+    (folder / f"{name}.chain.pem").write_bytes(identity.chain_pem)
+    (folder / f"{name}.p12").write_bytes(identity.p12(PASSWORD))
+    key = folder / f"{name}.key.pem"
+    key.touch(mode=0o600)
+    key.write_bytes(identity.key_pem)
 
 
 def make(now: datetime | None = None) -> Identities:

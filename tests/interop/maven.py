@@ -47,7 +47,18 @@ def smp_client() -> list[str]:
 
 def fhir() -> list[str]:
     """The same for the judge of AuditEvents, without the folder of the profiles."""
-    return _command(HERE / "fhir", "fhir-judge.jar", "768m")
+    return _command(HERE / "fhir", "fhir-judge.jar", "512m")
+
+
+def keycloak() -> Path:
+    """The folder of Keycloak as it was unpacked and built, which needs a minute the first time; it is only read.
+
+    Raises:
+        Missing: no Maven, or the distribution cannot be fetched.
+        BuildFailed: Keycloak's own build failed.
+    """
+    [home] = _build(HERE / "eds").glob("keycloak-*")
+    return home
 
 
 def _command(sources: Path, jar: str, heap: str) -> list[str]:

@@ -19,6 +19,8 @@ PHASE4, WSS4J = "4.4.1", "4.0.1"
 """The versions that the page speaks of; a peer of another version is not asked (`scene.opened`)."""
 PEPPOL = "12.4.0"
 """That of peppol-commons, likewise (`smp.reader.running`)."""
+KEYCLOAK = "26.7.3"
+"""That of Keycloak, likewise (`eds.scene.opened`)."""
 HAPI = "8.8.0"
 """That of HAPI FHIR, likewise (`fhir.scene.opened`)."""
 
@@ -87,12 +89,19 @@ Files are those of the release {PEPPOL}, below `com/helger`, unless another is n
 _STATUS = f"""\
 # Interoperability of delivery status
 
-<!-- Written by `make interop`. Change the cells in tests/interop/fhir, and run it. -->
+<!-- Written by `make interop`. Change the cells in tests/interop/fhir and tests/interop/eds, and run it. -->
 
 What `make interop` found when it put AuditEvents before the validator of [HAPI FHIR](https://github.com/hapifhir/hapi-fhir)
-{HAPI} with the compiled profiles of EDS. EDS itself is such a server. That the validator sees what is wrong is shown by
-mutants of an official example. Profiles, examples and envelopes are not in the repository; without them, or without
-Java 17 and Maven, this part is not run. Nothing is reported to EDS yet: [delivery status](../explanation/delivery-status.md).
+{HAPI} with the compiled profiles of EDS, and when our client reported them to an EDS. That the validator sees what is
+wrong is shown by mutants of an official example.
+
+The EDS is a program of ours over that validator, as EDS itself is a HAPI server. It wants a client certificate, and a
+token for the organisation and the device of the event that is bound to that certificate. The tokens are those of
+[Keycloak](https://www.keycloak.org) {KEYCLOAK}, whose realm is made of what `ehmi-ap eds enrolment` prints for a certificate
+with the subject of an OCES system certificate.
+
+Profiles, examples and envelopes are not in the repository; without them, or without Java 17 and Maven, these parts are not
+run. No access point reports by itself yet: [delivery status](../explanation/delivery-status.md).
 
 {{total}}
 """

@@ -75,10 +75,11 @@ def test_what_is_missing_is_said_and_fails_in_ci_only(
     monkeypatch.setattr(maven, "phase4", missing)
     monkeypatch.setattr(maven, "smp_client", missing)
     monkeypatch.setattr(maven, "fhir", missing)
+    monkeypatch.setattr(maven, "keycloak", missing)
     monkeypatch.setattr(debian, "programs", missing)
     monkeypatch.setattr(sys, "argv", ["interop"])
     assert main.main() == code
-    parts = ("phase4", "dns", "smp", "fhir")
+    parts = ("phase4", "dns", "smp", "fhir", "eds")
     assert capsys.readouterr().out == "".join(f"{part}: not run: install it\n" for part in parts)
 
 

@@ -1,6 +1,5 @@
 """The judge of AuditEvents, a process of its own on the loopback, and what it says of one."""
 
-import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Mapping
@@ -11,12 +10,9 @@ from typing import Any
 
 import aiohttp
 
-from tests.interop import maven, report
-from tests.interop.peer import PeerFailed
+from tests.interop import maven
+from tests.interop.fhir import judge
 
-STARTED = 120.0
-"""Seconds for a JVM on a busy machine to load FHIR."""
-ENDED = 20.0
 CHECKOUT = Path(__file__).resolve().parents[3]
 
 
@@ -48,38 +44,18 @@ class Scene:
 @asynccontextmanager
 async def opened(folder: Path, keep: Path | None) -> AsyncIterator[Scene]:
     """Raises Missing without Java, Maven or the profiles; PeerFailed when the judge does not start."""
-    command = maven.fhir()
+    maven.fhir()
+    data = shared()
+    async with (
+        judge.running(data / "eds", folder / "judge.log") as ready,
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session,
+    ):
+        yield Scene(f"http://127.0.0.1:{ready.pop('port')}/AuditEvent", session, data, ready)
+
+
+def shared() -> Path:
+    """The folder with `eds` and `ehmi`; raises Missing."""
     data = Path(os.environ.get("EHMI_AP_SHARED", CHECKOUT.parent / "shared")) / "data"
     if not (data / "eds").is_dir():
         raise maven.Missing("no profiles of EDS: set EHMI_AP_SHARED to the folder that holds `data/eds`")
-    log = folder / "judge.log"
-    with log.open("wb") as stderr:
-        pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(
-            *command, str(data / "eds"), stdin=pipe, stdout=pipe, stderr=stderr
-        )
-        try:
-            assert process.stdout is not None
-            async with asyncio.timeout(STARTED):
-                line = await process.stdout.readline()
-            if not line:
-                raise PeerFailed(f"the judge did not start:\n{log.read_text(errors='replace')[-2000:]}")
-            ready = json.loads(line)
-            if ready["hapi"] != report.HAPI:
-                raise PeerFailed(f"the cells are about HAPI {report.HAPI}, this is {ready['hapi']}")
-            async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session:
-                yield Scene(ready.pop("url"), session, data, ready)
-        finally:
-            await _end(process)
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """It ends with its input; if it does not, it is ended."""
-    assert process.stdin is not None
-    process.stdin.close()
-    try:
-        async with asyncio.timeout(ENDED):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
+    return data
