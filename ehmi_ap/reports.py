@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from ehmi_ap.model import DeliveryEvent, EventKind, Organisation
+from ehmi_ap.model import DeliveryEvent, EventKind, MessageId, Organisation
 
 REPORTED = frozenset({EventKind.RECEIVED, EventKind.SENT})
 """What an access point reports: the subtypes of EDS that are its own (spec/eds.md 1.1)."""
@@ -123,11 +123,11 @@ class Reports(Protocol):
         self,
         *,
         states: Collection[ReportState] = (),
-        key: int | None = None,
+        message_id: MessageId | None = None,
         after: int = 0,
         limit: int = 50,
     ) -> Sequence[Report]:
-        """Reports with a seq above `after`, ascending; of one message where `key` is given. Without their facts."""
+        """Reports with a seq above `after`, ascending; of the messages with this MessageId. Without their facts."""
 
     async def get(self, seq: int) -> Report | None:
         """One report, without its facts."""

@@ -178,13 +178,13 @@ class MemoryReports:
         self,
         *,
         states: Collection[ReportState] = (),
-        key: int | None = None,
+        message_id: MessageId | None = None,
         after: int = 0,
         limit: int = 50,
     ) -> Sequence[Report]:
         reports = (row.report for seq, row in self._rows.items() if seq > after)
         fitting = (report for report in reports if not states or report.state in states)
-        return [report for report in fitting if key in (None, report.key)][:limit]
+        return [report for report in fitting if message_id in (None, report.event.message_id)][:limit]
 
     async def get(self, seq: int) -> Report | None:
         row = self._rows.get(seq)

@@ -17,6 +17,8 @@ from ehmi_ap.store.writer import Writer
 
 _OPEN = codec.encode_list(OPEN)
 _EVERYTHING = -1  # as a limit
+_ONLY_OPEN = "r.state IN ('waiting', 'parked')"
+"""As the index of these has it: SQLite would not use that otherwise, and look through all that EDS ever took."""
 
 
 def insert_envelope(connection: sqlite3.Connection, key: int, direction: Direction, enveloped: Enveloped) -> None:
@@ -136,16 +138,17 @@ class SqliteReports:
         self,
         *,
         states: Collection[ReportState] = (),
-        key: int | None = None,
+        message_id: MessageId | None = None,
         after: int = 0,
         limit: int = 50,
     ) -> Sequence[Report]:
-        asked = {"r.key = :key": key, "r.seq > :after": after}
-        where = [condition for condition, value in asked.items() if value is not None]
-        if states:
-            where.append("r.state IN (SELECT value FROM json_each(:states))")
-        sql = SQL["reports"].format(facts="NULL", where=" AND ".join(where))
-        values = {"key": key, "after": after, "limit": limit, "states": codec.encode_list(list(states))}
+        sql = found_reports(states, message_id)
+        values = {
+            "message_id": message_id,
+            "after": after,
+            "limit": limit,
+            "states": codec.encode_list(list(states)),
+        }
         return [_report(*row) for row in await self._readers.run(lambda c: c.execute(sql, values).fetchall())]
 
     async def get(self, seq: int) -> Report | None:
@@ -159,6 +162,18 @@ class SqliteReports:
     async def free(self) -> None:
         """For who is alone on the store: nobody holds anything."""
         await self._writer.run(lambda connection: _ignored(connection.execute(SQL["free_reports"])))
+
+
+def found_reports(states: Collection[ReportState], message_id: MessageId | None) -> str:
+    """The query of find()."""
+    where = ["r.seq > :after"]
+    if message_id is not None:
+        where.append("r.key IN (SELECT key FROM message WHERE message_id = :message_id)")
+    if states:
+        where.append("r.state IN (SELECT value FROM json_each(:states))")
+    if states and set(states) <= set(OPEN):
+        where.append(_ONLY_OPEN)
+    return SQL["reports"].format(facts="NULL", where=" AND ".join(where))
 
 
 def _ignored(cursor: sqlite3.Cursor) -> None:

@@ -40,4 +40,4 @@ CREATE TABLE report (
 
 CREATE INDEX report_message ON report (key);
 CREATE INDEX report_waiting ON report (organisation, seq) WHERE state = 'waiting';
-CREATE INDEX report_parked ON report (seq) WHERE state = 'parked';
+CREATE INDEX report_open ON report (seq) WHERE state IN ('waiting', 'parked');

@@ -32,10 +32,11 @@ from ehmi_ap.errors import ConfigError, NotFound, StoreError
 from ehmi_ap.lifecycle import Happening
 from ehmi_ap.model import Direction, MessageId, PartyId, Wire
 from ehmi_ap.ports import Query
-from ehmi_ap.reports import ReportState
+from ehmi_ap.reports import OPEN, ReportState
 from ehmi_ap.store import database
 from ehmi_ap.store.blobs import FileBlobs, FileBody
 from ehmi_ap.store.database import MIGRATIONS, connect, load_queries, migrate
+from ehmi_ap.store.reports import found_reports
 from ehmi_ap.store.sqlite import SqliteStore
 from ehmi_ap.store.statements import SQL
 
@@ -397,11 +398,20 @@ async def test_an_id_is_found_by_its_index(store: SqliteStore) -> None:
         "events_of_message": (0, None, 1, "m"),
         "untold_events": ("rest", 1),
         "counts": (),
+        "report_counts": (),
+        "reopen_reports": (None, 1),
+        "expire_reports": (1, 1, ""),
     }
-    for name, values in hot.items():
-        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {SQL[name]}", values)]
-        full = [step for step in plan if re.match(r"SCAN (message|m|w|content|c|event|signed|s|p)\b(?!.*INDEX)", step)]
-        assert (name, full) == (name, [])
+    queries = [(SQL[name], values) for name, values in hot.items()]
+    asked = {"after": 0, "limit": 1}
+    queries.append((found_reports(OPEN, None), {**asked, "states": "[]"}))
+    queries.append((found_reports((), MessageId("m")), {**asked, "message_id": "m"}))
+    tables = "message|m|w|content|c|event|e|signed|s|p|report|r|status"
+    for sql, values in queries:
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
+        full = [step for step in plan if re.match(rf"SCAN ({tables})\b(?!.*INDEX)", step)]
+        through_ids = [step for step in plan if re.match(r"SEARCH r USING INTEGER PRIMARY KEY \(rowid>", step)]
+        assert (sql, full + through_ids) == (sql, [])
 
 
 async def test_bodies_of_memory_are_not_shared_with_the_caller(store: SqliteStore) -> None:
