@@ -33,6 +33,13 @@ def moment(text: str) -> datetime:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
+def positive(text: str) -> int:
+    """A number from 1 as an argument."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1")
+    return int(text)
+
+
 def add_message(parser: argparse.ArgumentParser) -> None:
     """The arguments that name one message."""
     parser.add_argument("message_id", metavar="ID", help="its MessageId")

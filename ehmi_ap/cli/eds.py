@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ehmi_ap.cli import edsqueue
 from ehmi_ap.cli.arguments import DEFAULT_CONFIG, add_config, moment
 from ehmi_ap.cli.daemon import load_config
 from ehmi_ap.cli.files import certificates, read
@@ -30,11 +31,12 @@ def add(subparsers: "Subparsers") -> None:
     """Register the command and its parts."""
     parser = subparsers.add_parser(
         "eds",
-        help="EHMI's delivery status: preview what an envelope gives, and print the enrolment",
-        description="EHMI's delivery status service (EDS). Nothing is reported to it yet; these commands ask nobody.",
+        help="EHMI's delivery status: what an envelope gives, what waits to be told, and the enrolment",
+        description="EHMI's delivery status service (EDS).",
     )
     parts = parser.add_subparsers(title="what to do", metavar="WHAT", required=True, dest="what")
     _add_preview(parts)
+    edsqueue.add(parts)
     enrolment = parts.add_parser(
         "enrolment",
         help="print the metadata with which this access point is enrolled",

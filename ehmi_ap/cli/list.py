@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from ehmi_ap.cli.arguments import moment
+from ehmi_ap.cli.arguments import moment, positive
 from ehmi_ap.cli.daemon import add_daemon, connect
-from ehmi_ap.cli.output import Exit, note, print_json
+from ehmi_ap.cli.output import Exit, note, print_json, table
 
 if TYPE_CHECKING:
     from ehmi_ap.cli.arguments import Subparsers
@@ -36,15 +36,9 @@ def add(subparsers: "Subparsers") -> None:
     parser.add_argument(
         "--since", type=moment, metavar="TIME", help="not before this time (2026-11-23 or 2026-11-23T12:00:00Z)"
     )
-    parser.add_argument("--limit", type=_positive, default=50, metavar="N", help="at most N messages (default: 50)")
+    parser.add_argument("--limit", type=positive, default=50, metavar="N", help="at most N messages (default: 50)")
     add_daemon(parser)
     parser.set_defaults(run=run)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1")
-    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -75,6 +69,5 @@ def _print_table(messages: Iterable[dict[str, Any]]) -> None:
         when = str(message["first_at"])[:19].replace("T", " ")
         party = message["party"]["id"] or "-"  # not looked up yet
         rows.append((when, message["direction"], message["state"], party, message["message_id"]))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for line in table(rows):
+        print(line)

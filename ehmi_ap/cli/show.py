@@ -1,15 +1,19 @@
 """`ehmi-ap show`: one message and everything that happened to it."""
 
 import argparse
+from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ehmi_ap.cli.arguments import add_message
 from ehmi_ap.cli.daemon import add_daemon, connect
+from ehmi_ap.cli.edsqueue import told
 from ehmi_ap.cli.output import Exit, print_json
 
 if TYPE_CHECKING:
     from ehmi_ap.cli.arguments import Subparsers
+    from ehmi_ap.client import Client
 
 
 def add(subparsers: "Subparsers") -> None:
@@ -22,21 +26,35 @@ def add(subparsers: "Subparsers") -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the message and its events, oldest first; as JSON: {"message": ..., "events": [...]}."""
+    """Print the message and its events, oldest first; as JSON: {"message": ..., "events": [...], "reports": [...]}."""
     which = {"direction": args.direction, "party": args.party}
     with connect(args) as client:
         message = client.message(args.message_id, **which)
         events = client.events(args.message_id, **which)
+        reports = _reports(client, args.message_id, events)
         if args.receipt is not None:
             args.receipt.write_bytes(client.receipt(args.message_id, **which))
     if args.json:
-        print_json({"message": message, "events": events})
+        print_json({"message": message, "events": events, "reports": reports})
     else:
-        _print(message, events)
+        _print(message, events, {report["seq"]: told(report) for report in reports})
     return Exit.OK
 
 
-def _print(message: dict[str, Any], events: list[dict[str, Any]]) -> None:
+def _reports(client: "Client", message_id: str, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What EDS is told of these events; none for who is not the administrator."""
+    from ehmi_ap.client import ClientError
+
+    seqs = {event["seq"] for event in events}
+    try:
+        return [report for report in client.reports(message_id=message_id) if report["seq"] in seqs]
+    except ClientError as error:
+        if error.status == HTTPStatus.FORBIDDEN:
+            return []
+        raise
+
+
+def _print(message: dict[str, Any], events: list[dict[str, Any]], reports: Mapping[int, str]) -> None:
     facts = (
         ("message", message["message_id"]),
         ("state", f"{message['state']} ({message['direction']})"),
@@ -57,6 +75,8 @@ def _print(message: dict[str, Any], events: list[dict[str, Any]]) -> None:
     print()
     for event in events:
         print(_line(event))
+        if event["seq"] in reports:
+            print(f"{'':25}{reports[event['seq']]}")
 
 
 def _line(event: dict[str, Any]) -> str:

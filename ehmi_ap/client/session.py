@@ -103,7 +103,7 @@ class Client:
             "since": since.isoformat() if isinstance(since, datetime) else since,
             "limit": page,
         }
-        return self._pages("/messages", query)
+        return self._pages("messages", "/messages", query)
 
     def message(self, message_id: str, *, direction: str | None = None, party: str | None = None) -> Json:
         """One message. `direction` and `party` choose where several have this MessageId. Raises NotFound."""
@@ -158,7 +158,7 @@ class Client:
 
     def inbox(self, *, page: int = 50) -> Iterator[Json]:
         """The messages that wait for this backend; each stays until ack()."""
-        return self._pages("/inbox", {"limit": page})
+        return self._pages("messages", "/inbox", {"limit": page})
 
     def ack(self, message_id: str, *, party: str | None = None) -> None:
         """Take a message over, once it is safe on your side. Again is as good as once."""
@@ -224,6 +224,13 @@ class Client:
         """Have them looked up anew; how much was forgotten."""
         return int(self._json("DELETE", "/receivers", {"participant": participant})["forgotten"])
 
+    def reports(
+        self, *, state: str | Sequence[str] = (), message_id: str | None = None, page: int = 50
+    ) -> Iterator[Json]:
+        """The events that EDS is told, in the order in which they happened, and what became of each."""
+        states = state if isinstance(state, str) else ",".join(state)
+        return self._pages("reports", "/eds/reports", {"state": states, "message_id": message_id, "limit": page})
+
     def health(self) -> Json:
         """What /health says, well or not."""
         try:
@@ -234,11 +241,11 @@ class Client:
 
     # -- below ---------------------------------------------------------------------------------------------------
 
-    def _pages(self, path: str, query: Mapping[str, Any]) -> Iterator[Json]:
+    def _pages(self, what: str, path: str, query: Mapping[str, Any]) -> Iterator[Json]:
         cursor: str | None = None
         while True:
             page = self._json("GET", path, {**query, "cursor": cursor})
-            yield from page["messages"]
+            yield from page[what]
             cursor = page["next"]
             if cursor is None:
                 return

@@ -12,12 +12,14 @@ from typing import Annotated, Any
 from aiohttp import web
 from pydantic import Field, TypeAdapter
 
+from ehmi_ap import reports
 from ehmi_ap.lifecycle import State
 from ehmi_ap.model import (
     AgreementRef,
     DeliveryEvent,
     Direction,
     EventKind,
+    Organisation,
     Participant,
     Party,
     PartyId,
@@ -27,6 +29,7 @@ from ehmi_ap.model import (
 )
 from ehmi_ap.pmode import is_test
 from ehmi_ap.ports import Stored
+from ehmi_ap.reports import ReportState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,6 +254,37 @@ class Forgotten:
     forgotten: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """An event that EDS is told on behalf of `organisation`, and what became of that; `seq` is the event's.
+
+    `what` and `fix` are of the last try, `tries` counts those that failed while EDS took others. `what` of a
+    dropped one is why it was. `reference` is where EDS keeps it.
+    """
+
+    seq: int
+    message_id: str
+    direction: Direction
+    kind: EventKind
+    failed: bool
+    at: datetime
+    organisation: Organisation
+    state: ReportState
+    tries: int
+    what: str
+    fix: str
+    reference: str | None
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportPage:
+    """A page of reports; `next` is the cursor of the page after it, null on the last."""
+
+    reports: tuple[Report, ...]
+    next: str | None
+
+
 def party_of(stored: Stored) -> PartyId:
     """The partner's PartyId: who gets an outbound message, who sent an inbound one."""
     message = stored.message
@@ -319,6 +353,25 @@ def event_document(event: DeliveryEvent) -> Event:
         code=event.code,
         detail=event.detail,
         backend=event.backend,
+    )
+
+
+def report_document(report: reports.Report) -> Report:
+    event = report.event
+    return Report(
+        seq=event.seq,
+        message_id=event.message_id,
+        direction=event.direction,
+        kind=event.kind,
+        failed=event.failed,
+        at=event.at,
+        organisation=report.organisation,
+        state=report.state,
+        tries=report.tries,
+        what=report.what,
+        fix=report.fix,
+        reference=report.reference,
+        changed_at=report.changed_at,
     )
 
 

@@ -25,6 +25,7 @@ from ehmi_ap.server import (
     metrics,
     openapi,
     problem,
+    reports,
     status,
     submissions,
 )
@@ -41,6 +42,7 @@ ROUTES: tuple[Route, ...] = (
     *feed.ROUTES,
     *administration.ROUTES,
     *discovery.ROUTES,
+    *reports.ROUTES,
 )
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

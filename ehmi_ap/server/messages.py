@@ -30,7 +30,7 @@ async def show_list(call: Call) -> web.StreamResponse:
     found = await call.ap.store.find(
         Query(
             direction=_word(Direction, "direction", query("direction")),
-            states=states(call.request.query.getall("state", [])),
+            states=words(State, "state", call),
             message_id=MessageId(given) if (given := query("message_id")) else None,
             party=query("party"),
             participant=query("participant"),
@@ -139,10 +139,10 @@ def cursor(call: Call) -> int | None:
     return int(text) if text is not None else None
 
 
-def states(texts: Sequence[str]) -> tuple[State, ...]:
-    """The states named: several times, or several with commas. Raises RequestRefused."""
-    words = [word.strip() for text in texts for word in text.split(",") if word.strip()]
-    return tuple(state for word in words if (state := _word(State, "state", word)) is not None)
+def words(kind: type[E], name: str, call: Call) -> tuple[E, ...]:
+    """What the query names of `kind`: several times, or several with commas. Raises RequestRefused."""
+    given = [word.strip() for text in call.request.query.getall(name, []) for word in text.split(",")]
+    return tuple(found for word in given if word and (found := _word(kind, name, word)) is not None)
 
 
 def _word(kind: type[E], name: str, text: str | None) -> E | None:

@@ -1,6 +1,5 @@
 """The synchronous client against two real access points that run in a thread of their own."""
 
-import asyncio
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -21,39 +20,10 @@ from ehmi_ap.errors import (
     TransportError,
 )
 from tests.pair import ACTION, SERVICE
-from tests.unit.server.rest import ADMIN, C1, C4, OTHER, Rest, exchange
+from tests.unit.server.rest import ADMIN, C1, C4, OTHER, Running
 
 FITTING = {"service": SERVICE, "action": ACTION}
 XML = b"<a>one</a>"
-
-
-class Running:
-    """Two access points, and a way to wait for what they do."""
-
-    def __init__(self, folder: Path) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._ready = threading.Event()
-        self._stop = asyncio.Event()
-        self._thread = threading.Thread(target=self._run, args=(folder,))
-        self._thread.start()
-        assert self._ready.wait(20)
-
-    def _run(self, folder: Path) -> None:
-        self._loop.run_until_complete(self._exchange(folder))
-
-    async def _exchange(self, folder: Path) -> None:
-        async with exchange(folder) as (self.alpha, self.beta):
-            self._ready.set()
-            await self._stop.wait()
-
-    def settled(self, message_id: str, by: Rest | None = None) -> None:
-        waiting = asyncio.run_coroutine_threadsafe((by or self.alpha).settled(message_id), self._loop)
-        waiting.result(20)
-
-    def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(30)
-        self._loop.close()
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +116,16 @@ def test_messages_are_listed_over_pages(running: Running, c1: Client):
     assert [message["message_id"] for message in listed] == ids[::-1]
     assert not list(c1.messages(conversation="listed", state="failed"))
     assert not list(c1.messages(conversation="listed", party="nobody", participant="nobody"))
+
+
+def test_what_eds_is_told_is_listed_over_pages(running: Running, c4: Client):
+    seqs = [running.run(running.beta.keep_told(f"told-{number}@x")) for number in range(3)]
+    with Client(running.beta.addresses.internal, ADMIN) as admin:
+        assert [report["seq"] for report in admin.reports(state=["waiting", "parked"], page=1)] == seqs
+        assert [report["seq"] for report in admin.reports(message_id="told-1@x")] == [seqs[1]]
+        assert list(admin.reports(state="taken")) == []
+    with pytest.raises(ClientError, match="Only the administrator"):
+        next(c4.reports())
 
 
 def test_events_are_watched_as_they_happen(running: Running, c1: Client):

@@ -1,20 +1,23 @@
 """Two access points with REST backends that exchange for real, and a client whose every answer is held against OpenAPI."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+import threading
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import aiohttp
+import store_samples as samples
 from yarl import URL
 
 from ehmi_ap.access_point import AccessPoint
 from ehmi_ap.config import Config
-from ehmi_ap.model import EventKind
+from ehmi_ap.model import Direction, EventKind, MessageId
 from ehmi_ap.server import Addresses, listening
 from ehmi_ap.server.internal import ROUTES
 from ehmi_ap.server.openapi import document
@@ -26,6 +29,8 @@ C1, OTHER, C4 = "c1-token-0123456789abcdef", "other-token-0123456789abcdef", "c4
 PUSHED = "pushed-token-0123456789abcdef"
 API = "/api/v1"
 DESCRIPTION = Description(document(ROUTES))
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,15 @@ class Rest:
             form.add_field(f"p{number}", BytesIO(payload), content_type="application/xml", filename=f"p{number}.xml")
         return await self.ask("POST", "/messages", data=form, token=self.token)
 
+    async def keep_told(self, message_id: str) -> int:
+        """A message that arrived and waits to be fetched, of which EDS is to be told. The number of that report."""
+        event = samples.event(message_id, direction=Direction.INBOUND, backend="c4")
+        told = samples.enveloped(organisation=samples.RECEIVER)
+        kept = {"backend": "c4", "fetched": True, "events": [event], "enveloped": told}
+        await samples.keep(self.ap.store, samples.message(message_id), **kept)
+        [report] = await self.ap.store.reports.find(message_id=MessageId(message_id))
+        return report.event.seq
+
     async def settled(self, message_id: str) -> None:
         """Returns when C3's receipt has come."""
         async for event in self.ap.events(message_id=message_id):  # type: ignore[arg-type]
@@ -114,3 +128,35 @@ async def _running(side: Side, token: str) -> AsyncIterator[Rest]:
         aiohttp.ClientSession() as session,
     ):
         yield Rest(ap, addresses, session, token)
+
+
+class Running:
+    """Both in a thread of their own, for what is synchronous, and a way to wait for what they do."""
+
+    def __init__(self, folder: Path) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._stop = asyncio.Event()
+        self._thread = threading.Thread(target=self._live, args=(folder,))
+        self._thread.start()
+        assert self._ready.wait(20)
+
+    def _live(self, folder: Path) -> None:
+        self._loop.run_until_complete(self._exchange(folder))
+
+    async def _exchange(self, folder: Path) -> None:
+        async with exchange(folder) as (self.alpha, self.beta):
+            self._ready.set()
+            await self._stop.wait()
+
+    def settled(self, message_id: str, by: Rest | None = None) -> None:
+        self.run((by or self.alpha).settled(message_id))
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """What it gives, run in their thread."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(30)
+        self._loop.close()

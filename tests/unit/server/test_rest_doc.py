@@ -28,7 +28,9 @@ def test_every_query_parameter_is_there(route):
             assert re.search(rf"`[?]?{parameter.name}=?`", DOC), parameter.name
 
 
-@pytest.mark.parametrize("kind", [documents.Message, documents.Metadata, documents.PayloadInfo, Problem])
+@pytest.mark.parametrize(
+    "kind", [documents.Message, documents.Metadata, documents.PayloadInfo, documents.Report, Problem]
+)
 def test_every_key_is_there(kind):
     for key in TypeAdapter(kind).json_schema(by_alias=True)["properties"]:
         assert re.search(rf'[`"]{key}[`"]', DOC), key
