@@ -6,6 +6,7 @@ patient.
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from weakref import WeakKeyDictionary
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -18,6 +19,7 @@ from ehmi_ap.access_point import AccessPoint
 from ehmi_ap.lifecycle import State
 from ehmi_ap.model import Direction
 from ehmi_ap.ports import Store
+from ehmi_ap.reports import OPEN, ReportState
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0, 600.0)
@@ -39,6 +41,14 @@ class Metrics(Collector):
         self.registry.register(self)
         self._messages = Gauge(
             "ehmi_ap_messages", "Messages in the store.", ["direction", "state"], registry=self.registry
+        )
+        self._reports = Gauge(
+            "ehmi_ap_eds_reports", "Events that EDS does not have yet.", ["state"], registry=self.registry
+        )
+        self._oldest = Gauge(
+            "ehmi_ap_eds_oldest_seconds",
+            "Age of the oldest event that waits to be told to EDS.",
+            registry=self.registry,
         )
         self._as4 = Counter(
             "ehmi_ap_as4_requests", "Requests to the AS4 listener by HTTP status.", ["status"], registry=self.registry
@@ -80,12 +90,17 @@ class Metrics(Collector):
             lasted.add_metric(labels, number, seconds)
         yield lasted
 
-    async def exposition(self, store: Store) -> bytes:
+    async def exposition(self, store: Store, now: datetime) -> bytes:
         """What a scrape gets. Raises StoreError."""
         counts = await store.counts()
         for state in State:
             direction = Direction.INBOUND if state in _INBOUND else Direction.OUTBOUND
             self._messages.labels(direction.value, state.value).set(counts.get((direction, state), 0))
+        told = await store.reports.counts()
+        for each in OPEN:
+            self._reports.labels(each.value).set(told.get(each, 0))
+        oldest = await store.reports.find(states=[ReportState.WAITING], limit=1)
+        self._oldest.set(max((now - oldest[0].event.at).total_seconds(), 0) if oldest else 0)
         return generate_latest(self.registry)
 
 

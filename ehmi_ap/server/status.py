@@ -1,6 +1,7 @@
 """/health and /metrics: for load balancers and monitoring; open, as they tell nothing of any message."""
 
 import json
+from datetime import UTC, datetime
 
 from aiohttp import web
 
@@ -17,5 +18,5 @@ async def health(call: Call) -> web.StreamResponse:
 
 async def show_metrics(call: Call) -> web.StreamResponse:
     """GET /metrics: Prometheus text format."""
-    body = await metrics.of(call.ap).exposition(call.ap.store)
+    body = await metrics.of(call.ap).exposition(call.ap.store, datetime.now(UTC))
     return web.Response(body=body, headers={"Content-Type": metrics.CONTENT_TYPE})
