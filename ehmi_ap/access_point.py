@@ -22,6 +22,7 @@ from types import TracebackType
 import ehmi_ap.config as configuration
 from ehmi_ap.agreements import Agreements
 from ehmi_ap.backends import build
+from ehmi_ap.background import SWEEP, Background
 from ehmi_ap.config import Config
 from ehmi_ap.crypto.keys import Trust
 from ehmi_ap.discovery.found import Found, Result, Wanted
@@ -33,16 +34,16 @@ from ehmi_ap.flows.directory import Directory
 from ehmi_ap.flows.pickup import Pickup
 from ehmi_ap.flows.probe import Probe
 from ehmi_ap.flows.receive import receive
-from ehmi_ap.flows.report import report, skip_the_deaf
 from ehmi_ap.flows.send import send
+from ehmi_ap.flows.status import StatusReporting
 from ehmi_ap.flows.submit import submit
-from ehmi_ap.flows.upkeep import upkeep
 from ehmi_ap.flows.world import World
 from ehmi_ap.lifecycle import Happening, State
 from ehmi_ap.model import DeliveryEvent, Direction, EventKind, MessageId, Submission, Wire
 from ehmi_ap.outward import Outward
 from ehmi_ap.ports import Backend, Blobs, Job, Store, Stored
 from ehmi_ap.profile import Profile
+from ehmi_ap.reports import Report, ReportState
 from ehmi_ap.store.blobs import FileBlobs
 from ehmi_ap.store.sqlite import SqliteStore
 
@@ -50,16 +51,8 @@ log = logging.getLogger(__name__)
 
 GRACE = 20.0
 """Seconds that what is in flight may take to end when we stop."""
-SWEEP = 5.0
-"""Seconds between looks for events that another process wrote."""
-GATHER = 0.05
-"""Seconds in which events come together before the backends are told."""
 PACE = 0.002
 """Seconds at least between two looks of one follower of events."""
-AGAIN = 5.0
-"""Seconds before something that failed in the background is started again."""
-UPKEEP = 3600.0
-"""Seconds between purges."""
 DAILY = 86400.0
 """Seconds between warnings of certificates that end."""
 
@@ -87,8 +80,6 @@ class AccessPoint:
         self._stopping = False
         self._bell = Bell()
         self._changing = asyncio.Lock()
-        self._broken: dict[str, str] = {}
-        self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> "AccessPoint":
         await self.start()
@@ -128,8 +119,9 @@ class AccessPoint:
         self._sending = self._pickup(Direction.OUTBOUND, send, config.workers.send)
         self._delivering = self._pickup(Direction.INBOUND, deliver, config.workers.deliver)
         self._world = replace(self._world, senders=self._sending)
+        self._background = Background(self._world, self._bell, config.retention, self._make_status())
         self._started_at, self._stopping = _now(), False
-        self._begin()
+        self._background.begin(self._running())
         log.info("access point started", extra={"party": str(config.party), "pmodes": len(self.agreements.pmodes)})
 
     async def stop(self, grace: float = GRACE) -> None:
@@ -139,10 +131,7 @@ class AccessPoint:
         self._stopping = True
         self._bell.ring()
         await asyncio.gather(self._sending.stop(grace), self._delivering.stop(grace))
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks.clear()
+        await self._background.stop()
         try:
             await self.directory.close()
             await self._outward.close()
@@ -224,6 +213,25 @@ class AccessPoint:
         self.stats["delivered"] += 1
         self._bell.ring()
 
+    async def retry_status(self, seq: int | None = None) -> int:
+        """Reports that were parked wait again, all or this one, and EDS is asked at once; how many now wait.
+
+        Raises NotFound, NotAllowed (it waits for nothing any more).
+        """
+        found = await self.store.reports.reopen(seq, now=_now())
+        if seq is not None and not found:
+            report = await self._report_of(seq)
+            raise NotAllowed(f"a report that is {report.state} cannot be told again")
+        self._background.retry_status()
+        return found
+
+    async def drop_status(self, seq: int, reason: str) -> None:
+        """EDS is not told this report, ever; `reason` is kept with it. Raises NotFound, NotAllowed."""
+        if not await self.store.reports.settle(seq, ReportState.DROPPED, now=_now(), what=reason):
+            report = await self._report_of(seq)
+            raise NotAllowed(f"a report that is {report.state} cannot be dropped")
+        self.stats["status_dropped"] += 1
+
     async def put_pmode(self, name: str, table: Mapping[str, object]) -> None:
         """Add or replace a P-Mode, effective at once. Raises ConfigError."""
         await self._change(lambda: configuration.put_pmode(self.config, name, table))
@@ -252,7 +260,8 @@ class AccessPoint:
         """Whether messages can be taken and sent; `status` is ok, trouble or stopped."""
         if self._started_at is None or self._stopping:
             return {"status": "stopped"}
-        found = (await self._probe.trouble(), self._sending.trouble, self._delivering.trouble, *self._broken.values())
+        own = (await self._probe.trouble(), self._sending.trouble, self._delivering.trouble)
+        found = (*own, *self._background.trouble)
         trouble = [what for what in found if what]
         return {
             "status": "trouble" if trouble else "ok",
@@ -294,6 +303,22 @@ class AccessPoint:
             new_id=lambda: MessageId(f"{uuid.uuid4()}@{domain}"),
             chance=random.random,
             count=self._count,
+            reports_status=self._outward.eds is not None,
+        )
+
+    def _make_status(self) -> StatusReporting | None:
+        eds, settings = self._outward.eds, self.config.eds
+        if eds is None or settings is None:
+            return None
+        return StatusReporting(
+            self.store.reports,
+            eds,
+            device=settings.as_told(),
+            failures=settings.failures,
+            now=_now,
+            clock=time.monotonic,
+            chance=random.random,
+            count=self._count,
         )
 
     def _count(self, what: str) -> None:
@@ -317,47 +342,15 @@ class AccessPoint:
 
         return Pickup(direction, ringing, self._world, workers=workers, lease=self.config.workers.lease)
 
-    def _begin(self) -> None:
-        """Start everything that runs by itself."""
+    def _running(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """What runs by itself beside the parts of background.py."""
         parts: dict[str, Callable[[], Awaitable[None]]] = {
             "sending": self._sending.run,
             "delivering": self._delivering.run,
-            "reporting": self._report,
-            "upkeep": self._upkeep,
             "warnings": self._warn,
         }
         feeding = ((name, backend) for name, backend in self.backends.items() if hasattr(backend, "run"))
-        parts |= {f"backend {name}": self._feed(name, backend) for name, backend in feeding}
-        self._tasks = [asyncio.create_task(self._keep_running(what, run)) for what, run in parts.items()]
-
-    async def _keep_running(self, what: str, run: Callable[[], Awaitable[None]]) -> None:
-        """Until it ends by itself; a failure is logged, and it is started again."""
-        while True:
-            try:
-                return await run()
-            except Exception as error:
-                self._broken[what] = f"{what}: a failure of our own ({type(error).__name__}); see the log"
-                log.exception("a failure in the background", extra={"part": what})
-                await asyncio.sleep(AGAIN)
-                del self._broken[what]
-
-    async def _report(self) -> None:
-        """Tell the backends their events, at every ring; one that did not take all is asked again a little later."""
-        while not self._stopping:
-            heard = self._bell.listen()
-            try:
-                everything = await report(self._world)
-            except StoreError as error:
-                log.error("events could not be told", extra={"what": error.what, "fix": error.fix})
-                everything = False
-            await asyncio.sleep(GATHER if everything else AGAIN)
-            await heard(SWEEP)
-
-    async def _upkeep(self) -> None:
-        while True:
-            await upkeep(self._world, self.config.retention)
-            await skip_the_deaf(self._world)
-            await asyncio.sleep(UPKEEP)
+        return parts | {f"backend {name}": self._feed(name, backend) for name, backend in feeding}
 
     async def _warn(self) -> None:
         """Of certificates that end, and what else is worth knowing: now, and once a day anew."""
@@ -377,6 +370,12 @@ class AccessPoint:
         async with self._changing:
             self.agreements = await asyncio.to_thread(change)
         self._sending.wake()
+
+    async def _report_of(self, seq: int) -> Report:
+        report = await self.store.reports.get(seq)
+        if report is None:
+            raise NotFound("there is no such report")
+        return report
 
     async def _stored(self, key: int) -> Stored:
         stored = await self.store.get(key)

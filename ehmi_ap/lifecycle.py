@@ -75,6 +75,12 @@ class RetryPolicy:
     attempts: int | None = None
 
 
+def wait_after(policy: RetryPolicy, attempts: int, chance: float) -> float:
+    """Seconds to wait after `attempts` tries; `chance` in [0, 1) draws the jitter."""
+    exponent = min(attempts - 1, 64)
+    return min(policy.first_wait * policy.factor**exponent, policy.longest_wait) * (1 - policy.jitter * chance)
+
+
 def next_attempt(
     policy: RetryPolicy,
     *,
@@ -90,9 +96,7 @@ def next_attempt(
     """
     if policy.attempts is not None and attempts >= policy.attempts:
         return None
-    exponent = min(attempts - 1, 64)
-    wait = min(policy.first_wait * policy.factor**exponent, policy.longest_wait)
-    wait *= 1 - policy.jitter * chance
+    wait = wait_after(policy, attempts, chance)
     if not_before is not None:
         wait = max(wait, min(not_before, policy.longest_wait))
     due = now + timedelta(seconds=wait)

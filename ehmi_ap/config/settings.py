@@ -107,6 +107,8 @@ class Eds:
     device: EdsDevice
     organisations: Annotated[tuple[EdsOrganisation, ...], MinLen(1)]
     renamed: Mapping[str, Text] = field(default_factory=dict)  # word of the envelope -> word of the events (O-21)
+    failures: bool = True  # whether a message that was given up is reported, with outcome 8 (O-21)
+    tls_trust: Text | None = None  # name of the CAs of both servers, in `trust`; None: the system's
     tls: Tls  # its certificate is who we are, for both
 
     def as_told(self) -> Device:

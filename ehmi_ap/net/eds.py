@@ -17,7 +17,8 @@ from ehmi_ap.reports import StatusAnswer, StatusOutcome
 FHIR = "application/fhir+json"
 SCOPE = "EDS system/AuditEvent.crs"
 _TAKEN = (200, 201)
-_PERMANENT = (400, 404, 405, 409, 410, 412, 413, 415, 422)
+_PERMANENT = (400, 409, 410, 412, 413, 415, 422)
+_NOT_HERE = (404, 405)  # one cannot post there, whatever one posts
 _NAME = re.compile(r"[A-Za-z0-9.:_-]{1,100}")
 """SOR codes and GLNs come out of envelopes; a blank in one would ask for another scope."""
 _DIGITS = re.compile(r"\d{4,}")
@@ -75,12 +76,10 @@ def _answered(answer: Answered) -> StatusAnswer:
         fix = "Check that this access point is enrolled for the organisation, and its device id (`[eds] device`)."
         return StatusAnswer(outcome=StatusOutcome.MISCONFIGURED, what=said, fix=fix)
     if answer.status in _PERMANENT:
-        fix = (
-            "Compare the event with EDS's profiles (`ehmi-ap eds preview`), and `base`; it is not sent again by itself."
-        )
+        fix = "Compare the event with EDS's profiles (`ehmi-ap eds preview`); it is not sent again by itself."
         return StatusAnswer(outcome=StatusOutcome.REFUSED, what=said, fix=fix)
-    if 300 <= answer.status < 400:
-        return StatusAnswer(outcome=StatusOutcome.MISCONFIGURED, what=said, fix="Correct `base`: EDS redirects.")
+    if answer.status in _NOT_HERE or 300 <= answer.status < 400:
+        return StatusAnswer(outcome=StatusOutcome.MISCONFIGURED, what=said, fix="Correct `base`: EDS is elsewhere.")
     fix = "It is tried again; tell the operator of EDS if it lasts."
     return StatusAnswer(outcome=StatusOutcome.LATER, what=said, fix=fix, retry_after=answer.retry_after)
 

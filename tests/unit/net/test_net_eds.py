@@ -193,7 +193,7 @@ async def test_what_is_no_event_of_eds_is_refused_for_good(world: World) -> None
         (307, StatusOutcome.MISCONFIGURED),
         (400, StatusOutcome.REFUSED),
         (403, StatusOutcome.MISCONFIGURED),
-        (404, StatusOutcome.REFUSED),
+        (404, StatusOutcome.MISCONFIGURED),
         (408, StatusOutcome.LATER),
         (412, StatusOutcome.REFUSED),
         (422, StatusOutcome.REFUSED),
