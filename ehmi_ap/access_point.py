@@ -270,6 +270,7 @@ class AccessPoint:
             "sending": self._sending.in_flight,
             "delivering": self._delivering.in_flight,
             "pmodes": len(self.agreements.pmodes),
+            "delivery_status": list(self._background.untold),
             "warnings": list(self.agreements.warnings),
         }
 

@@ -39,9 +39,14 @@ class Background:
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
+    def untold(self) -> tuple[str, ...]:
+        """Why EDS is not told something now. Messages pass all the same."""
+        return self._status.trouble if self._status is not None else ()
+
+    @property
     def trouble(self) -> tuple[str, ...]:
         """For health."""
-        return (*(self._status.trouble if self._status is not None else ()), *self._broken.values())
+        return tuple(self._broken.values())
 
     def begin(self, others: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
         """Start the parts of this file, and `others` by their names."""

@@ -109,6 +109,7 @@ class StatusService:
 
     signer: pki.Identity
     taken: list[Json] = field(default_factory=list)
+    contexts: list[tuple[str, str]] = field(default_factory=list)  # SOR, GLN of the tokens that these came with
     requests: list[Mapping[str, str]] = field(default_factory=list)  # headers
     revoked: set[str] = field(default_factory=set)
     answer: Answerer | None = None
@@ -131,6 +132,7 @@ class StatusService:
         if not _of_a_profile(event):
             return outcome(422, "invalid", "no profile of EDS")
         self.taken.append(event)
+        self.contexts.append((token["ehmi:org_context"]["sor"], token["ehmi:org_context"]["gln"]))
         return web.json_response(event, status=201, headers={"Location": f"/fhir/AuditEvent/{len(self.taken)}"})
 
 

@@ -65,11 +65,13 @@ def write_pair(
     backends: Mapping[str, str] | None = None,
     tls_settings: str = "",
     days: int = 90,
+    profile: str = "",
 ) -> tuple[Side, Side]:
     """Write `alpha` and `beta` below `folder`; `pmode` and `settings` are TOML appended to each side's files.
 
     `backends` maps a backend's name to the body of its table; a directory backend `files` when not given.
-    `tls_settings` are more lines of [as4.tls]; certificates are valid for `days` days.
+    `tls_settings` are more lines of [as4.tls]; certificates are valid for `days` days. A `profile` names service and
+    actions in the place of ours.
     """
     now = datetime.now(UTC)
     window = {"not_before": now - timedelta(days=1), "not_after": now + timedelta(days=days)}
@@ -112,6 +114,7 @@ def write_pair(
             settings=settings,
             backends=backends or {"files": ""},
             tls_settings=tls_settings,
+            profile=profile,
         )
     return alpha, beta
 
@@ -126,6 +129,7 @@ def _write(
     settings: str,
     backends: Mapping[str, str],
     tls_settings: str,
+    profile: str,
 ) -> None:
     for name in ("keys", "trust", "pmodes"):
         (side.home / name).mkdir(parents=True, mode=0o700)
@@ -162,7 +166,7 @@ def _write(
         token.touch(mode=0o600)
         token.write_text(f"{who}-token-of-the-tests-0123456789\n")
     trust = 'tls_trust = "pair-ca"\n' if side.tls else ""
+    network = f'profile = "{profile}"' if profile else f'service = "{SERVICE}"\nactions = ["{ACTION}"]'
     (side.home / "pmodes" / f"{partner.name}.toml").write_text(
-        f'partner = "{partner.name}"\nurl = "{partner.url}"\ncertificate = "{partner.name}"\n'
-        f'service = "{SERVICE}"\nactions = ["{ACTION}"]\n{trust}{pmode}'
+        f'partner = "{partner.name}"\nurl = "{partner.url}"\ncertificate = "{partner.name}"\n{network}\n{trust}{pmode}'
     )

@@ -16,12 +16,12 @@ Speaker = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None,
 
 
 @asynccontextmanager
-async def peer(answerer: Answerer, context: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+async def peer(answerer: Answerer, context: ssl.SSLContext | None = None, port: int = 0) -> AsyncIterator[str]:
     """A peer's URL."""
     server = web.Server(answerer)
     runner = web.ServerRunner(server, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
+    site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=context)
     await site.start()
     port = runner.addresses[0][1]
     try:

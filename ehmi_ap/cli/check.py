@@ -121,9 +121,9 @@ def _tls(config: "Config", report: Report) -> None:
 def _eds(config: "Config", report: Report) -> None:
     if config.eds is None:
         return
-    report.warnings.append("ehmi-ap.toml: [eds]: is checked and can be previewed; nothing is reported to EDS yet")
     if config.eds.client_id is None:
-        report.warnings.append("ehmi-ap.toml: [eds] client_id: is missing; the enrolment gives one")
+        missing = "is missing, so nothing is reported; the enrolment gives one (`ehmi-ap eds enrolment`)"
+        report.warnings.append(f"ehmi-ap.toml: [eds] client_id: {missing}")
 
 
 def _store(config: "Config", report: Report) -> None:

@@ -108,7 +108,7 @@ class StatusReporting:
     def trouble(self) -> tuple[str, ...]:
         """Why something is not told now, for health."""
         whom = (gate.trouble for gate in (self._service, *self._gates.values()))
-        return tuple(dict.fromkeys(f"delivery status: {what}" for what in whom if what))
+        return tuple(dict.fromkeys(what for what in whom if what))
 
     def open(self) -> None:
         """Ask again at once, whatever went wrong: somebody mended it."""

@@ -240,11 +240,10 @@ def test_no_enrolment_without_eds_or_its_certificate(configured, capsys):
 # -- check
 
 
-def test_check_says_that_nothing_is_reported_yet(configured, capsys):
+def test_check_says_that_nothing_is_reported_before_the_enrolment(configured, capsys):
     assert cli.main(["check", "--json"]) == Exit.OK
     said = json.loads(capsys.readouterr().out)
-    assert "nothing is reported to EDS yet" in " ".join(said["warnings"])
-    assert "[eds] client_id: is missing" in " ".join(said["warnings"])
+    assert "[eds] client_id: is missing, so nothing is reported" in " ".join(said["warnings"])
 
 
 def test_check_looks_at_the_certificate_for_eds(configured, capsys):

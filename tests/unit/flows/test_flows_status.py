@@ -192,7 +192,7 @@ async def test_when_eds_is_down_it_is_asked_now_and_then(place: Place) -> None:
     await place.rounds()
     outage = len(place.bodies)
     assert FUTILE <= outage <= status.AT_ONCE
-    assert place.reporting.trouble == ("delivery status: HTTP 5",)
+    assert place.reporting.trouble == ("HTTP 5",)
     for _ in range(100):
         place.later(1)
         await place.rounds()
@@ -284,7 +284,7 @@ async def test_an_organisation_that_is_not_enrolled_holds_up_nobody_else(place: 
     assert Counter(await place.states()) == {WAITING: 8, TAKEN: 8}
     assert len(place.bodies) == 8 + 4
     assert [record.msg for record in caplog.records] == ["EDS or its authorization server does not let us report"]
-    assert place.reporting.trouble == ("delivery status: HTTP 403",)
+    assert place.reporting.trouble == ("HTTP 403",)
     kept = next(report for report in await place.store.reports.find(states=[WAITING]) if report.what)
     assert (kept.what, kept.fix, kept.tries) == ("HTTP 403", "Do.", 0)
     place.later(59)
