@@ -21,7 +21,7 @@ HEAD = """\
 `ehmi-ap COMMAND --help` says the same. Results go to stdout, everything else to stderr. With `--json`, stdout is one
 JSON document, and an error is `{"error": {"code", "what", "findings", "fault", "fix", "resend"}}`.
 
-`list`, `show`, `resend`, `send` and `eds queue` talk to a running `ehmi-ap serve` over its REST. They find it, and the token to
+`list`, `show`, `resend`, `send` and `eds queue`, `retry` and `drop` talk to a running `ehmi-ap serve` over its REST. They find it, and the token to
 show, in the configuration; or, on another machine, in `$EHMI_AP_URL` and `$EHMI_AP_TOKEN`.
 
 ## Exit codes

@@ -1,4 +1,4 @@
-"""`ehmi-ap eds`, what EDS does not have: the queue shown."""
+"""`ehmi-ap eds`, what EDS does not have: shown, told at once, or given up."""
 
 import argparse
 from collections.abc import Iterable, Mapping
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ehmi_ap.cli.arguments import positive
 from ehmi_ap.cli.daemon import add_daemon, connect
-from ehmi_ap.cli.output import Exit, note, print_json, table
+from ehmi_ap.cli.output import Exit, UsageError, note, print_json, table
 
 if TYPE_CHECKING:
     from ehmi_ap.cli.arguments import Subparsers
@@ -41,6 +41,28 @@ def add(parts: "Subparsers") -> None:
     queue.add_argument("--limit", type=positive, default=50, metavar="N", help="at most N events (default: 50)")
     add_daemon(queue)
     queue.set_defaults(run=run_queue)
+    retry = parts.add_parser(
+        "retry",
+        help="have EDS told at once what is parked or waits",
+        description="Parked events wait again, and EDS is asked at once, whatever hindered before. For after something "
+        "was mended, here or there. Needs the administrator's token.",
+    )
+    retry.add_argument("seq", nargs="*", type=positive, metavar="SEQ", help="the event, by its number in `eds queue`")
+    retry.add_argument("--all", action="store_true", help="everything that is parked or waits")
+    add_daemon(retry)
+    retry.set_defaults(run=run_retry)
+    drop = parts.add_parser(
+        "drop",
+        help="give an event up for good: EDS is never told",
+        description="Gives an event up that is parked or waits, for good: EDS is never told, and this cannot be taken "
+        "back. The message is none the worse for it. Needs the administrator's token.",
+    )
+    drop.add_argument("seq", type=positive, metavar="SEQ", help="the event, by its number in `eds queue`")
+    drop.add_argument(
+        "--reason", required=True, metavar="TEXT", help="why, for who looks at it later; name no patient in it"
+    )
+    add_daemon(drop)
+    drop.set_defaults(run=run_drop)
 
 
 def run_queue(args: argparse.Namespace) -> int:
@@ -57,6 +79,32 @@ def run_queue(args: argparse.Namespace) -> int:
         note("no reports")
     if more is not None:
         note("there are more: --limit")
+    return Exit.OK
+
+
+def run_retry(args: argparse.Namespace) -> int:
+    """Returns 0 when they wait; `queue` shows what becomes of them. The first that cannot be told ends it."""
+    if bool(args.seq) == args.all:
+        raise UsageError("which events is not said, or said twice", fix="Name their numbers, or give --all.")
+    with connect(args) as client:
+        one_by_one = [client.retry_report(seq) for seq in dict.fromkeys(args.seq)]
+        retried = client.retry_reports() if args.all else len(one_by_one)
+    if args.json:
+        print_json({"retried": retried})
+    else:
+        print(f"told at once: {retried}")
+        note("`ehmi-ap eds queue` lists what EDS does not take")
+    return Exit.OK
+
+
+def run_drop(args: argparse.Namespace) -> int:
+    """Returns 0 when EDS will never be told of it."""
+    with connect(args) as client:
+        report = client.drop_report(args.seq, args.reason)
+    if args.json:
+        print_json(report)
+    else:
+        print(f"{report['seq']}  dropped for good: EDS is not told {report['kind']} of {report['message_id']}")
     return Exit.OK
 
 

@@ -231,6 +231,19 @@ class Client:
         states = state if isinstance(state, str) else ",".join(state)
         return self._pages("reports", "/eds/reports", {"state": states, "message_id": message_id, "limit": page})
 
+    def retry_report(self, seq: int) -> Json:
+        """Have EDS told an event at once that is parked or waits. Raises NotFound; NotAllowed for what is settled."""
+        return self._json("POST", f"/eds/reports/{seq}/retry")
+
+    def retry_reports(self) -> int:
+        """The same with everything that is parked or waits; how much that is."""
+        return int(self._json("POST", "/eds/retry")["retried"])
+
+    def drop_report(self, seq: int, reason: str) -> Json:
+        """Give such an event up for good: EDS is never told. Raises NotFound, NotAllowed."""
+        data, headers = json.dumps({"reason": reason}).encode(), {"Content-Type": "application/json"}
+        return self._json("POST", f"/eds/reports/{seq}/drop", data=data, headers=headers)
+
     def health(self) -> Json:
         """What /health says, well or not."""
         try:

@@ -7,10 +7,10 @@ schemas are made from them. The nouns of ehmi_ap.model appear unchanged where th
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from aiohttp import web
-from pydantic import Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from ehmi_ap import reports
 from ehmi_ap.lifecycle import State
@@ -30,6 +30,11 @@ from ehmi_ap.model import (
 from ehmi_ap.pmode import is_test
 from ehmi_ap.ports import Stored
 from ehmi_ap.reports import ReportState
+
+_CONTROLS = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
+ONE_LINE = rf"^[^\s{_CONTROLS}][^{_CONTROLS}]*$"
+"""As JSON Schema has it: something, without control characters."""
+LONGEST_REASON = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,6 +288,22 @@ class ReportPage:
 
     reports: tuple[Report, ...]
     next: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retried:
+    """How many reports wait now, and are told at once."""
+
+    retried: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop:
+    """Why a report is given up, for who looks at it later: one line."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    reason: Annotated[str, Field(max_length=LONGEST_REASON, pattern=ONE_LINE)]
 
 
 def party_of(stored: Stored) -> PartyId:

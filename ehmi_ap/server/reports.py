@@ -1,13 +1,19 @@
-"""What EDS is told of messages, for the administrator: which of it waits, and why.
+"""What EDS is told of messages, for the administrator: which of it waits and why; told again, or given up.
 
 No answer holds the facts of a report: there is a CPR number in them.
 """
 
-from aiohttp import web
+import re
 
+from aiohttp import web
+from pydantic import ValidationError
+
+from ehmi_ap.errors import NotFound, RequestRefused
 from ehmi_ap.model import MessageId
 from ehmi_ap.reports import ReportState
 from ehmi_ap.server import documents
+from ehmi_ap.server.administration import LIMITS
+from ehmi_ap.server.intake import small
 from ehmi_ap.server.messages import LARGEST_PAGE, cursor, page_size, words
 from ehmi_ap.server.routes import Access, Call, Given, Parameter, Route
 
@@ -26,6 +32,51 @@ async def show_list(call: Call) -> web.StreamResponse:
     return documents.answer(documents.ReportPage(reports=shown, next=more))
 
 
+async def retry(call: Call) -> web.StreamResponse:
+    """POST /eds/reports/{seq}/retry: a parked one waits again, and EDS is asked at once."""
+    seq = _seq(call)
+    await call.ap.retry_status(seq)
+    return await _shown(call, seq, status=202)
+
+
+async def retry_all(call: Call) -> web.StreamResponse:
+    """POST /eds/retry: all that is parked or waits."""
+    return documents.answer(documents.Retried(retried=await call.ap.retry_status()), status=202)
+
+
+async def drop(call: Call) -> web.StreamResponse:
+    """POST /eds/reports/{seq}/drop: EDS is never told."""
+    seq = _seq(call)
+    try:
+        given = documents.adapter(documents.Drop).validate_json(await small(call.request, LIMITS))
+    except ValidationError:
+        what = f'The body is {{"reason": "why"}}: JSON, one line of 1 to {documents.LONGEST_REASON} characters.'
+        raise RequestRefused(400, what) from None
+    await call.ap.drop_status(seq, given.reason)
+    return await _shown(call, seq, status=200)
+
+
+def _seq(call: Call) -> int:
+    """Raises NotFound."""
+    text = call.path("seq")
+    if not re.fullmatch("[0-9]{1,18}", text):
+        raise _missing()
+    return int(text)
+
+
+async def _shown(call: Call, seq: int, *, status: int) -> web.StreamResponse:
+    report = await call.ap.store.reports.get(seq)
+    if report is None:
+        raise _missing()  # purged in this moment, with its message
+    return documents.answer(documents.report_document(report), status=status)
+
+
+def _missing() -> NotFound:
+    return NotFound("there is no such report", fix="List what there is with GET /api/v1/eds/reports.")
+
+
+_SEQ = Parameter("seq", "its number", int, where="path")
+
 ROUTES = (
     Route(
         method="GET",
@@ -42,5 +93,37 @@ ROUTES = (
         ),
         answers={200: Given("a page of reports", kind=documents.ReportPage)},
         refusals=(400,),
+    ),
+    Route(
+        method="POST",
+        path="/eds/reports/{seq}/retry",
+        name="retryReport",
+        what="Tell EDS an event at once that is parked or waits.",
+        answerer=retry,
+        access=Access.ADMIN,
+        parameters=(_SEQ,),
+        answers={202: Given("it waits, and is told", kind=documents.Report)},
+        refusals=(404, 409),
+    ),
+    Route(
+        method="POST",
+        path="/eds/retry",
+        name="retryReports",
+        what="Tell EDS everything at once that is parked or waits.",
+        answerer=retry_all,
+        access=Access.ADMIN,
+        answers={202: Given("how much that is", kind=documents.Retried)},
+    ),
+    Route(
+        method="POST",
+        path="/eds/reports/{seq}/drop",
+        name="dropReport",
+        what="Give an event up that is parked or waits, for good: EDS is never told.",
+        answerer=drop,
+        access=Access.ADMIN,
+        parameters=(_SEQ,),
+        takes=(Given("why", kind=documents.Drop),),
+        answers={200: Given("it is dropped", kind=documents.Report)},
+        refusals=(400, 404, 408, 409, 413, 415),
     ),
 )

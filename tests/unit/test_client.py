@@ -118,12 +118,19 @@ def test_messages_are_listed_over_pages(running: Running, c1: Client):
     assert not list(c1.messages(conversation="listed", party="nobody", participant="nobody"))
 
 
-def test_what_eds_is_told_is_listed_over_pages(running: Running, c4: Client):
+def test_what_eds_is_told_is_listed_over_pages_and_dealt_with(running: Running, c4: Client):
     seqs = [running.run(running.beta.keep_told(f"told-{number}@x")) for number in range(3)]
     with Client(running.beta.addresses.internal, ADMIN) as admin:
         assert [report["seq"] for report in admin.reports(state=["waiting", "parked"], page=1)] == seqs
         assert [report["seq"] for report in admin.reports(message_id="told-1@x")] == [seqs[1]]
         assert list(admin.reports(state="taken")) == []
+        assert admin.drop_report(seqs[0], "a test")["state"] == "dropped"
+        with pytest.raises(NotAllowed):
+            admin.drop_report(seqs[0], "a test")
+        assert admin.retry_report(seqs[1])["state"] == "waiting"
+        assert admin.retry_reports() == 2
+        with pytest.raises(NotFound):
+            admin.retry_report(999)
     with pytest.raises(ClientError, match="Only the administrator"):
         next(c4.reports())
 

@@ -1,4 +1,4 @@
-"""eds queue, and what show says of delivery status, against a running access point."""
+"""eds queue, retry and drop, and what show says of delivery status, against a running access point."""
 
 import json
 import re
@@ -105,3 +105,44 @@ def test_the_timeline_says_what_eds_has(
     monkeypatch.setenv("EHMI_AP_TOKEN", C4)
     code, out, _ = run(capsys, "show", message)
     assert (code, "msg-received" in out, "EDS" in out) == (0, True, False)
+
+
+def test_what_was_mended_is_told_at_once(
+    seqs: tuple[Running, dict[str, int]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    both, seq = seqs
+    reports = both.beta.ap.store.reports
+    names = ("mended@x", "mended-too@x")
+    numbers = [str(both.run(both.beta.keep_told(name))) for name in names]
+    for number in numbers:
+        both.run(reports.settle(int(number), ReportState.PARKED, now=NOW, what=REFUSED))
+    code, out, err = run(capsys, "eds", "retry", *numbers, numbers[0])
+    assert (code, out) == (0, "told at once: 2\n")
+    assert "eds queue" in err
+    assert len(json.loads(run(capsys, "eds", "queue", "--state", "waiting", "--json")[1])) == 3
+    assert run(capsys, "eds", "retry", "--all", "--json") == (0, '{\n  "retried": 5\n}\n', "")
+    for name in ("parked@x", "parked-too@x"):
+        both.run(reports.settle(seq[name], ReportState.PARKED, now=later(60), what=REFUSED, fix=FIX))
+    for number in numbers:
+        both.run(reports.settle(int(number), ReportState.TAKEN, now=NOW))
+    code, out, err = run(capsys, "eds", "retry", numbers[0])
+    assert (code, out, "taken" in err, "fix:" in err) == (1, "", True, True)
+    for argv in ([], ["--all", numbers[0]], ["zero"], ["0"]):
+        assert run(capsys, "eds", "retry", *argv)[0] == 64
+
+
+def test_a_drop_is_for_good_and_says_so(
+    seqs: tuple[Running, dict[str, int]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    both, _ = seqs
+    seq = str(both.run(both.beta.keep_told("drop@x")))
+    assert run(capsys, "eds", "drop", seq)[0] == 64
+    code, _, err = run(capsys, "eds", "drop", seq, "--reason", "two\nlines")
+    assert (code, "one line" in err) == (1, True)
+    code, out, _ = run(capsys, "eds", "drop", seq, "--reason", "the message was a test")
+    assert (code, out) == (0, f"{seq}  dropped for good: EDS is not told msg-received of drop@x\n")
+    code, out, _ = run(capsys, "eds", "drop", seq, "--reason", "again", "--json")
+    assert (code, json.loads(out)["error"]["code"]) == (1, "not-allowed")
+    assert run(capsys, "eds", "drop", "999", "--reason", "nothing")[0] == 1
+    assert "EDS is never told, dropped at" in run(capsys, "show", "drop@x")[1]
+    assert ": the message was a test." in run(capsys, "show", "drop@x")[1]

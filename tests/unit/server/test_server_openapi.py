@@ -30,7 +30,7 @@ def test_every_row_is_described_in_full(route):
     assert {str(status) for status in route.answers} <= set(operation["responses"])
     assert "401" in operation["responses"]
     assert ("403" in operation["responses"]) or route.access is Access.BACKEND
-    assert ("requestBody" in operation) == (route.method == "PUT" or route.name == "submitMessage")
+    assert ("requestBody" in operation) == (route.method == "PUT" or route.name in ("submitMessage", "dropReport"))
 
 
 def test_every_reference_is_there():

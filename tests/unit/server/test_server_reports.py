@@ -1,11 +1,13 @@
 """What EDS is told, over REST: seen and dealt with by the administrator alone; every answer fits the OpenAPI document."""
 
 from collections.abc import AsyncIterator
+from io import BytesIO
 
 import pytest
 import pytest_asyncio
 from store_samples import NOW, RECEIVER, later
 
+from ehmi_ap.model import MessageId
 from ehmi_ap.reports import ReportState
 from tests.unit.server.rest import ADMIN, Rest, exchange
 
@@ -72,3 +74,68 @@ async def test_what_cannot_be_asked_is_refused(c4: Rest, query: str) -> None:
 async def test_a_backend_sees_none_of_it(c4: Rest) -> None:
     assert (await c4.ask("GET", "/eds/reports")).status == 403
     assert (await c4.ask("GET", "/eds/reports", token=None)).status == 401
+
+
+async def test_what_was_mended_is_told_again(c4: Rest) -> None:
+    """One, or all; what EDS has is not."""
+    parked, also = await c4.keep_told("parked@x"), await c4.keep_told("also@x")
+    for seq in (parked, also):
+        await c4.ap.store.reports.settle(seq, ReportState.PARKED, now=NOW, what="EDS answers with HTTP 422")
+    said = await c4.ask("POST", f"/eds/reports/{parked}/retry", token=ADMIN)
+    assert (said.status, said.json["state"], said.json["what"]) == (202, "waiting", "EDS answers with HTTP 422")
+    said = await c4.ask("POST", f"/eds/reports/{parked}/retry", token=ADMIN)
+    assert (said.status, said.json["state"]) == (202, "waiting")
+    counts = await c4.ap.store.reports.counts()
+    said = await c4.ask("POST", "/eds/retry", token=ADMIN)
+    assert (said.status, said.json) == (202, {"retried": sum(counts.values())})
+    assert await c4.ap.store.reports.find(states=[ReportState.PARKED]) == []
+    await c4.ap.store.reports.settle(also, ReportState.TAKEN, now=NOW)
+    said = await c4.ask("POST", f"/eds/reports/{also}/retry", token=ADMIN)
+    assert (said.status, said.json["code"], "taken" in said.json["detail"]) == (409, "not-allowed", True)
+
+
+async def test_what_is_dropped_is_so_for_good(c4: Rest) -> None:
+    seq = await c4.keep_told("drop@x")
+    for_good = await c4.ask("POST", f"/eds/reports/{seq}/drop", token=ADMIN, json={"reason": "a test, ældre"})
+    assert (for_good.status, for_good.json["state"], for_good.json["what"]) == (200, "dropped", "a test, ældre")
+    again = await c4.ask("POST", f"/eds/reports/{seq}/drop", token=ADMIN, json={"reason": "another"})
+    assert (again.status, again.json["code"]) == (409, "not-allowed")
+    assert (await c4.ask("POST", f"/eds/reports/{seq}/retry", token=ADMIN)).status == 409
+    [report] = (await c4.ask("GET", "/eds/reports?message_id=drop%40x", token=ADMIN)).json["reports"]
+    assert (report["state"], report["what"]) == ("dropped", "a test, ældre")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "", "nope", "[]", "{}", '{"reason": ""}', '{"reason": " "}', '{"reason": 7}', '{"reason": "x", "colour": 1}',
+        '{"reason": "two\\nlines"}', '{"reason": "bell\\u0007"}', '{"reason": "\\ud800"}', '{"reason": "a\\u2028b"}',
+        f'{{"reason": "{"x" * 201}"}}',
+    ],
+)  # fmt: skip
+async def test_a_reason_is_one_line_and_needed(c4: Rest, body: str) -> None:
+    seq = await c4.keep_told(f"reason-{body!r}@x")
+    said = await c4.ask("POST", f"/eds/reports/{seq}/drop", token=ADMIN, data=body)
+    assert (said.status, "one line of 1 to 200 characters" in said.json["detail"]) == (400, True)
+    report = await c4.ap.store.reports.get(seq)
+    assert report is not None
+    assert report.state is ReportState.WAITING
+
+
+async def test_a_body_that_is_too_large_is_not_read(c4: Rest) -> None:
+    said = await c4.ask("POST", "/eds/reports/1/drop", token=ADMIN, data=BytesIO(b"x" * 1_100_000))
+    assert said.status == 413
+
+
+@pytest.mark.parametrize("seq", ["0", "999999999", "9" * 18, "9" * 19, "x", "-1", "1%2F"])
+async def test_what_is_not_there_is_not_found(c4: Rest, seq: str) -> None:
+    assert (await c4.ask("POST", f"/eds/reports/{seq}/retry", token=ADMIN)).status == 404
+    said = await c4.ask("POST", f"/eds/reports/{seq}/drop", token=ADMIN, json={"reason": "x"})
+    assert (said.status, said.json["code"]) == (404, "not-found")
+
+
+async def test_a_backend_changes_none_of_it(c4: Rest) -> None:
+    seq = await c4.keep_told("mine@x")
+    for path in (f"/eds/reports/{seq}/retry", "/eds/retry", f"/eds/reports/{seq}/drop"):
+        assert (await c4.ask("POST", path, json={"reason": "x"})).status == 403
+    assert [report.state for report in await c4.ap.store.reports.find(message_id=MessageId("mine@x"))] == ["waiting"]
