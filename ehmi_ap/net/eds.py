@@ -64,7 +64,7 @@ def _unanswered(answer: Unanswered) -> StatusAnswer:
     if answer.ours:
         fix = "Check [eds.tls] and `base`: EDS wants the certificate that the token is bound to."
         return StatusAnswer(outcome=StatusOutcome.MISCONFIGURED, what=f"EDS: {answer.what}", fix=fix)
-    fix = "Check the way to EDS; it is tried again."
+    fix = "Check the way to EDS, and that it takes the certificate of [eds.tls]; it is tried again."
     return StatusAnswer(outcome=StatusOutcome.LATER, what=f"EDS: {answer.what}", fix=fix)
 
 

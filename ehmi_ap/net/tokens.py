@@ -139,10 +139,11 @@ _LATER = "It is tried again; tell the operator of the authorization server if it
 _SERVER = "Tell the operator of the authorization server."
 _ENROL = "Check client_id, certificate and organisation against the enrolment (`ehmi-ap eds enrolment` prints it)."
 _CERTIFICATE = "Check the certificate of [eds.tls]: the authorization server has to know it."
+_WAY = "Check the way to the authorization server, and that it knows the certificate of [eds.tls]; it is tried again."
 
 
 def _unanswered(answer: Unanswered) -> NoToken:
-    fix = _CERTIFICATE if answer.ours else "Check the way to the authorization server; it is tried again."
+    fix = _CERTIFICATE if answer.ours else _WAY
     return NoToken(f"the authorization server: {answer.what}", fix, ours=answer.ours)
 
 

@@ -26,6 +26,7 @@ class Way(Enum):
     READ = "us → peppol-commons"
     VERIFY = "us → xmlsec"
     REPORT = "us → HAPI"
+    ENROL = "us → Keycloak"
     TELL = "us → EDS"
 
 

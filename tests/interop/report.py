@@ -101,9 +101,18 @@ token for the organisation and the device of the event that is bound to that cer
 with the subject of an OCES system certificate.
 
 Profiles, examples and envelopes are not in the repository; without them, or without Java 17 and Maven, these parts are not
-run. No access point reports by itself yet: [delivery status](../explanation/delivery-status.md).
+run. What is reported, and why so: [delivery status](../explanation/delivery-status.md).
 
 {{total}}
+
+A cell is green when exactly what is expected was found. *Explained* means that something else is found than would be best,
+for a reason that the table has; the cell found exactly that, so that a change would make it red.
+
+## What is otherwise
+
+| name | what | source |
+|---|---|---|
+{{limits}}
 """
 
 

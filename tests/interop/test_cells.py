@@ -13,6 +13,8 @@ import pytest
 from tests.interop import cells, report
 from tests.interop.__main__ import PARTS, Part
 from tests.interop.cells import Cell, Limit, Outcome, Verdict, Way
+from tests.interop.eds import cells as eds_cells
+from tests.interop.eds import limits as eds_limits
 from tests.interop.matrix import CELLS, limits
 from tests.interop.smp import cells as smp_cells
 from tests.interop.smp import limits as smp_limits
@@ -90,7 +92,11 @@ def test_cells_of_a_group_stand_together(part: Part) -> None:
     assert groups == sorted(groups, key=groups.index)
 
 
-@pytest.mark.parametrize(("given", "limits"), [(CELLS, limits), (smp_cells.CELLS, smp_limits)], ids=["phase4", "smp"])
+@pytest.mark.parametrize(
+    ("given", "limits"),
+    [(CELLS, limits), (smp_cells.CELLS, smp_limits), (eds_cells.CELLS, eds_limits)],
+    ids=["phase4", "smp", "eds"],
+)
 def test_every_limit_says_what_and_where_and_explains_a_cell(given: Sequence[Cell], limits: ModuleType) -> None:
     known = {value.name: value for value in vars(limits).values() if isinstance(value, Limit)}
     used = {each.limit.name: each.limit for each in given if each.limit is not None}

@@ -14,6 +14,7 @@ import aiohttp
 from aiohttp.test_utils import unused_port
 
 from tests.interop import maven
+from tests.interop.eds import clients
 from tests.interop.eds.identities import Identities
 from tests.interop.eds.realm import NAME, Json
 from tests.interop.peer import PeerFailed
@@ -75,11 +76,12 @@ class Keycloak:
             **os.environ,
             "JAVA": str(maven.java()),
             "JAVA_OPTS_KC_HEAP": "-Xms64m -Xmx512m",
+            "JAVA_OPTS_APPEND": "-XX:TieredStopAtLevel=1",  # it lives for a minute
             **{f"KC_BOOTSTRAP_ADMIN_{name.upper()}": value for name, value in _ADMINISTRATOR.items()},
         }
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(self._home / "bin" / "kc.sh", "start", "--optimized", f"-Dkc.home.dir={own}", *options),
+                *(str(self._home / "bin" / "kc.sh"), "start", "--optimized", f"-Dkc.home.dir={own}", *options),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -125,13 +127,17 @@ class Keycloak:
             pass
         raise PeerFailed(f"Keycloak did not start:\n{self.log.read_text(errors='replace')[-2000:]}")
 
+    async def administrator(self) -> str:
+        """A token of the realm `master`."""
+        form = {"grant_type": "client_credentials", **_ADMINISTRATOR}
+        said = await clients.post(f"{self.url}/realms/master/protocol/openid-connect/token", self._tls, data=form)
+        return str(said.body["access_token"])
+
     async def _administer(self, method: str, path: str, said: Json) -> None:
-        async with aiohttp.ClientSession() as session:
-            form = {"grant_type": "client_credentials", **_ADMINISTRATOR}
-            token = f"{self.url}/realms/master/protocol/openid-connect/token"
-            async with session.post(token, data=form, ssl=self._tls) as answer:
-                granted = await answer.json()
-            headers = {"Authorization": f"Bearer {granted['access_token']}"}
-            async with session.request(method, self.url + path, json=said, headers=headers, ssl=self._tls) as answer:
-                if answer.status not in (201, 204):
-                    raise PeerFailed(f"{method} {path}: HTTP {answer.status} {await answer.text()}")
+        headers = {"Authorization": f"Bearer {await self.administrator()}"}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(method, self.url + path, json=said, headers=headers, ssl=self._tls) as answer,
+        ):
+            if answer.status not in (201, 204):
+                raise PeerFailed(f"{method} {path}: HTTP {answer.status} {await answer.text()}")

@@ -29,8 +29,8 @@ def realm(clients: Sequence[Json], enrolments: Sequence[Json]) -> Json:
     }
 
 
-def client(client_id: str, enrolment: Json, *, ca: str, life: int = LIFE, bound: bool = True) -> Json:
-    """A client that is known by its certificate, of the CA with this subject; `life` of its tokens in seconds."""
+def client(client_id: str, enrolment: Json, *, ca: str, bound: bool = True, audience: str = AUDIENCE) -> Json:
+    """A client that is known by its certificate, of the CA with this subject."""
     organisations = enrolment["ehmi:org_context"]
     scopes = enrolment["scope"].split()
     scopes += sorted(
@@ -52,21 +52,21 @@ def client(client_id: str, enrolment: Json, *, ca: str, life: int = LIFE, bound:
             "x509.casubjectdn": ca,
             "x509.allow.regex.pattern.comparison": "false",  # otherwise a subject is an expression
             "tls.client.certificate.bound.access.tokens": str(bound).lower(),
-            "access.token.lifespan": str(life),
+            "access.token.lifespan": str(LIFE),
         },
         "defaultClientScopes": [],
         "optionalClientScopes": scopes,
         "protocolMappers": [
-            _mapper("audience", "oidc-audience-mapper", {"included.custom.audience": AUDIENCE}),
+            _mapper("audience", "oidc-audience-mapper", {"included.custom.audience": audience}),
             _claim("ehmi:eer:device_id", enrolment["ehmi:eer:device_id"]),
         ],
     }
 
 
 def dn(subject: str) -> str:
-    """A subject as Keycloak reads it: Java has no word for organizationIdentifier, and takes its value in DER alone.
+    """A subject (RFC 4514) as Keycloak reads it: Java has no word for organizationIdentifier, and wants its value as DER.
 
-    A UTF8String, as in all OCES3 certificates; of fewer than 128 bytes.
+    That is a UTF8String in OCES3 certificates, here of fewer than 128 bytes.
     """
 
     def hexadecimal(found: re.Match[str]) -> str:

@@ -287,6 +287,7 @@ async def test_eds_cannot_be_reached(world: World) -> None:
     assert answer.outcome is StatusOutcome.LATER
     assert answer.what.startswith("EDS: ")
     assert "refuses connections" in answer.what
+    assert "[eds.tls]" in answer.fix
 
 
 async def test_an_authorization_server_in_trouble_is_asked_later(world: World) -> None:

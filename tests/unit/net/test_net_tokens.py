@@ -380,3 +380,4 @@ async def test_no_authorization_server(tls: TlsFiles, server: AuthorizationServe
     found = await refused(tls, server, clock, issuer=f"https://localhost:{unused_port()}")
     assert not found.ours
     assert "refuses connections" in found.what
+    assert "[eds.tls]" in found.fix  # a server that does not take a certificate may seem to be down

@@ -45,6 +45,7 @@ final class Profiles {
             new InMemoryTerminologyServerValidationSupport(context),
             support);
     validator = context.newValidator().registerValidatorModule(new FhirInstanceValidator(chain));
+    validator.validateWithResult("{\"resourceType\": \"AuditEvent\"}"); // reads FHIR's own definitions, for seconds
   }
 
   private void add(PrePopulatedValidationSupport support, Resource resource) {
