@@ -8,14 +8,17 @@ kills are used up, both run unharmed until everything is settled, and the books 
 - every document that C1 dropped is at C4, byte for byte, and none is there twice;
 - alpha has every message acknowledged, with beta's stored receipt byte for byte, and C1 was told so;
 - C1 was told of each drop which message it became;
+- EDS was told both events of every message by both access points, in their order, though it is unwell now and then;
 - nothing was refused.
 """
 
+import base64
 import hashlib
 import json
 import multiprocessing
 import os
 import random
+import re
 import shutil
 import signal
 import sqlite3
@@ -23,14 +26,19 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
+from ehmi_ap.demo.envelope import standard_business_document
+from ehmi_ap.ehmi.unwrap import unwrap
 from tests import pair
 from tests.crash import victim
+from tests.crash.status import MoodyEds
 
 IN_FLIGHT = 24
 RETRY = "[retry]\nfirst_wait = 0.3\nfactor = 1.0\njitter = 0.5\nwindow = 86400\n"
@@ -116,6 +124,7 @@ class Customer(threading.Thread):
         self.taken_to = beta.home / "taken"
         self.taken_to.mkdir()
         self.dropped: dict[str, str] = {}
+        self.envelopes: list[str] = []
         self.taken: list[tuple[str, str]] = []
         self.dropping = True
         self.stopping = False
@@ -130,16 +139,16 @@ class Customer(threading.Thread):
     def _drop(self) -> None:
         number = len(self.dropped)
         name = f"document-{number}"
-        data = f"<document number='{number}'>{os.urandom(64).hex() * (1 + number % 40)}</document>".encode()
-        if number % 25 == 0:  # now and then one that is a file in the store, not a row
-            data += os.urandom(300_000)
+        size = 64 * (1 + number % 40) if number % 25 else 300_000  # now and then one that is a file in the store
+        envelope, data = envelope_of(os.urandom(size))
+        self.envelopes.append(envelope)
         making = self.outbox / f".{name}"
         making.mkdir(parents=True)
         (making / "p").write_bytes(data)
         description = {
             "message_id": f"{name}@alpha.example",
             "pmode": "beta",
-            "payloads": [{"file": "p", "mime_type": "application/octet-stream"}],
+            "payloads": [{"file": "p", "mime_type": "application/xml"}],
         }
         (making / "message.json").write_text(json.dumps(description))
         self.dropped[name] = hashlib.sha256(data).hexdigest()
@@ -162,6 +171,13 @@ class Customer(threading.Thread):
         return count
 
 
+def envelope_of(content: bytes) -> tuple[str, bytes]:
+    """A new envelope around bytes that no access point opens, and its EnvelopeIdentifier."""
+    document = standard_business_document(now=datetime.now(UTC), new_uuid=uuid.uuid4)
+    around = re.sub(rb"(<[^>]*BinaryContent[^>]*>)[^<]*", rb"\g<1>" + base64.b64encode(content), document, count=1)
+    return unwrap(document).header.instance_identifier, around
+
+
 def wait_until(true: Callable[[], bool], seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while not true():
@@ -179,17 +195,20 @@ def rows(side: pair.Side, statement: str) -> list[tuple[object, ...]]:
 
 def torment(kills: int, seed: int, folder: Path) -> tuple[int, int, list[str], Counter[str]]:
     """Run it all; lost, twice, other complaints, kills by step."""
-    settings = "[workers]\nsend = 8\ndeliver = 4\n[log]\nlevel = 'warning'\n"
-    alpha, beta = pair.write_pair(folder, tls=True, pmode=RETRY, settings=settings)
+    chance = random.Random(seed)
+    eds = MoodyEds(folder, random.Random(chance.random()))
+    settings = f"[workers]\nsend = 8\ndeliver = 4\n[log]\nlevel = 'warning'\n{eds.settings}"
+    alpha, beta = pair.write_pair(folder, tls=True, pmode=RETRY, settings=settings, profile="ehmi")
+    eds.trusted_by((alpha, beta))
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.crash.victim"])
-    budget, chance = Budget(kills), random.Random(seed)
+    budget = Budget(kills)
     sides = [
         Side(context, "sender", alpha, budget, random.Random(chance.random())),
         Side(context, "receiver", beta, budget, random.Random(chance.random())),
     ]
     customer = Customer(alpha, beta)
-    for thread in (customer, *sides):
+    for thread in (eds, customer, *sides):
         thread.start()
     while any(side.is_alive() for side in sides):
         print(
@@ -199,17 +218,21 @@ def torment(kills: int, seed: int, folder: Path) -> tuple[int, int, list[str], C
         )
         time.sleep(0.2)
     print(file=sys.stderr)
-    customer.dropping = False
+    customer.dropping, eds.calm = False, True
     wait_until(lambda: len({name for name, _ in customer.taken}) >= len(customer.dropped), QUIET)
     settled = "select count(*) from message where direction = 'outbound' and state <> 'acknowledged'"
     wait_until(lambda: rows(alpha, settled) == [(0,)], QUIET / 4)
     told = {f"document-{n}" for n in range(len(customer.dropped))}
     wait_until(lambda: told <= names_told(alpha), QUIET / 4)
+    untold = "select count(*) from report where state = 'waiting'"
+    wait_until(lambda: rows(alpha, untold) == rows(beta, untold) == [(0,)], QUIET)
     customer.stopping = True
     customer.join()
     for side in sides:
         side.end()
+    eds.end()
     complaints = [fault for side in sides for fault in side.faults] + audit(alpha, beta, told)
+    complaints += eds.faults(customer.envelopes)
     counted = Counter(name for name, _ in customer.taken)
     wrong = [name for name, digest in customer.taken if customer.dropped.get(name) != digest]
     if wrong:

@@ -17,10 +17,17 @@ from ehmi_ap.backends.directory import DirectoryBackend
 from ehmi_ap.backends.outbox import Outbox
 from ehmi_ap.config import Config
 from ehmi_ap.flows import attempt, receive
+from ehmi_ap.net.eds import EdsClient
 from ehmi_ap.net.http import PeerWeb
+from ehmi_ap.store.reports import SqliteReports
 from ehmi_ap.store.sqlite import SqliteStore
 
 MOMENTS = ("before", "after")
+_STATUS: dict[str, tuple[Any, str]] = {
+    "claim_reports": (SqliteReports, "claim"),
+    "tell_eds": (EdsClient, "report"),
+    "settle_report": (SqliteReports, "settle"),
+}
 ASYNC_STEPS: dict[str, dict[str, tuple[Any, str]]] = {
     "sender": {
         "accept": (SqliteStore, "accept"),
@@ -30,12 +37,14 @@ ASYNC_STEPS: dict[str, dict[str, tuple[Any, str]]] = {
         "settle": (SqliteStore, "settle"),
         "told": (SqliteStore, "events_delivered"),
         "notify": (DirectoryBackend, "notify"),
+        **_STATUS,
     },
     "receiver": {
         "keep": (SqliteStore, "keep"),
         "claim": (SqliteStore, "claim"),
         "deliver": (DirectoryBackend, "deliver"),
         "settle": (SqliteStore, "settle"),
+        **_STATUS,
     },
 }
 SYNC_STEPS: dict[str, dict[str, tuple[Any, str]]] = {
