@@ -23,11 +23,13 @@ import ehmi_ap.config as configuration
 from ehmi_ap.agreements import Agreements
 from ehmi_ap.backends import build
 from ehmi_ap.background import SWEEP, Background
+from ehmi_ap.body import Body
 from ehmi_ap.config import Config
 from ehmi_ap.crypto.keys import Trust
 from ehmi_ap.discovery.found import Found, Result, Wanted
 from ehmi_ap.discovery.network import Network
 from ehmi_ap.errors import ConfigError, NotAllowed, NotFound, StoreError
+from ehmi_ap.flows.authorship import Signature, signature_of
 from ehmi_ap.flows.bell import Bell
 from ehmi_ap.flows.deliver import deliver
 from ehmi_ap.flows.directory import Directory
@@ -142,11 +144,25 @@ class AccessPoint:
     async def submit(self, submission: Submission, *, backend: str | None = None) -> MessageId:
         """Take a message from C1; it is stored when this returns, and sent by itself. See flows.submit.
 
-        `backend` is whose message it is: who is told its events. None: the default backend.
+        `backend` is whose message it is: who may sign it, and who is told its events. None: the program that calls
+        this is C1 itself, one with us, and the default backend is told the events.
         """
-        message_id = await submit(submission, self._world, backend=backend or self._world.default_backend)
+        chosen = backend or self.default_backend
+        message_id = await submit(submission, self._world, backend=chosen, ours=backend is None)
         self._bell.ring()
         return message_id
+
+    @property
+    def default_backend(self) -> str:
+        """Whose a message is when nobody says so; empty where there is no backend at all."""
+        return self._world.default_backend
+
+    async def signature(self, body: Body, *, backend: str) -> Signature | None:
+        """Our signature over a payload that C4 fetches from this backend; None where nothing is signed.
+
+        Raises SendingBlocked.
+        """
+        return await signature_of(body, self._world, backend=backend)
 
     async def receive(self, wire: Wire) -> Wire:
         """The answer to one POST of a peer. See flows.receive."""
@@ -295,6 +311,7 @@ class AccessPoint:
             web=self._outward.web,
             backends=self.backends,
             default_backend=chosen,
+            embedded=frozenset(self._given),
             agreements=lambda: self.agreements,
             directory=self.directory,
             profiles=profiles,

@@ -13,10 +13,12 @@ from itertools import product
 
 from ehmi_ap.crypto import algorithms
 from ehmi_ap.crypto.certs import Certificate, Purpose, Refusal, check_fit
-from ehmi_ap.crypto.keys import Keys, Trust
+from ehmi_ap.crypto.jws import algorithm_for
+from ehmi_ap.crypto.keys import KeyPair, Keys, Trust
+from ehmi_ap.crypto.signers import Signers
 from ehmi_ap.discovery.network import Network, gaps
 from ehmi_ap.discovery.snapshots import Snapshot
-from ehmi_ap.errors import CertificateRefused
+from ehmi_ap.errors import CertificateRefused, NotAllowedAlgorithm
 from ehmi_ap.pmode import PMode, roles
 
 SOON = timedelta(days=30)
@@ -24,12 +26,36 @@ SOON = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Authorship:
+    """How what passes between a backend's system and us is signed (spec/ehmi.md 6.1); see flows.authorship.
+
+    `demand` is what C1 signs by: jws, xml or any of the two; None: nobody is agreed who may. `trust` names the
+    certificates of who may. What C4 gets is signed with `key`. `built_together`: nothing is signed.
+    """
+
+    built_together: bool = False
+    demand: str | None = None
+    trust: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
+    key: KeyPair | None = None
+
+    def signers(self, trust: Trust) -> Signers:
+        """Who may sign what C1 submits."""
+        return Signers(anchors=trust.anchors(self.trust), subjects=self.subjects, policies=self.policies)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Agreements:
-    """P-Modes, our keys, the certificates we know, the networks and what is stored of them, all fitting together."""
+    """P-Modes, our keys, the certificates we know, the networks and what is stored of them, all fitting together.
+
+    `authorship` has the backends of the configuration.
+    """
 
     pmodes: tuple[PMode, ...]
     keys: Keys
     trust: Trust
+    authorship: Mapping[str, Authorship] = field(default_factory=dict)
     networks: Mapping[str, Network] = field(default_factory=dict)
     snapshots: Mapping[str, Sequence[Snapshot]] = field(
         default_factory=dict
@@ -71,7 +97,9 @@ def judge(
     certificates: Mapping[str, Sequence[Certificate]],
     keys: Keys | None,
     networks: Mapping[str, Network],
-    backends: Collection[str],
+    backends: Mapping[str, Authorship],
+    default_backend: str | None,
+    signed_profiles: Collection[str],
     insecure_http: bool,
     client_certificate: bool,
     offline: Collection[str],
@@ -80,7 +108,8 @@ def judge(
     """Judge what was read, all of it. `keys` is None where they could not be read, which is said elsewhere.
 
     So it is of networks that P-Modes name and that are not in `networks`. `client_certificate`: there is one to show
-    to an SMP. `offline` names the networks of which there are snapshots.
+    to an SMP. `offline` names the networks of which there are snapshots, `signed_profiles` the profiles that ask for
+    signatures between MSH and access point.
     """
     used = dict.fromkeys(pmode.network for pmode in pmodes if pmode.network is not None)
     found = [
@@ -92,6 +121,8 @@ def judge(
             if name in networks
             for item in _network(networks[name], certificates, client_certificate, name in offline, now)
         ),
+        *(item for name, each in backends.items() for item in _signing(name, each, certificates, keys, now)),
+        *(("mistake", text) for text in _unsigned(pmodes, backends, default_backend, signed_profiles)),
         *(("mistake", text) for text in _same_messages(pmodes)),
     ]
 
@@ -143,6 +174,54 @@ def _one(
         yield "mistake", f"{where}: url: is plain http; use https, or allow it for all with [web] insecure_http = true"
     yield from (("warning", f"{where}: party_binding: {text}") for text in _unbound(pmode))
     yield from (("mistake", f"{where}: {text}") for text in _unknown_words(pmode))
+
+
+def _signing(
+    name: str,
+    authorship: Authorship,
+    certificates: Mapping[str, Sequence[Certificate]],
+    keys: Keys | None,
+    now: datetime,
+) -> Iterator[_Found]:
+    """Who signs for a backend, and with which key we do."""
+    where = f"ehmi-ap.toml: [backends.{name}.signature]"
+    yield from _anchors(f"{where} trust", authorship.trust, certificates, now)
+    pair = authorship.key
+    if pair is None:
+        return
+    yield from _fit(f"{where} key", (pair.certificate,), "sign", now)
+    try:
+        algorithm_for(pair.private_key)
+    except NotAllowedAlgorithm:
+        yield "mistake", f"{where} key: has to be RSA, or EC on P-256 or P-384; make another"
+    if keys is not None and pair.certificate.public_key in [each.certificate.public_key for each in _all(keys)]:
+        yield "mistake", f"{where} key: is one of [keys], which are for AS4; make another"
+
+
+def _all(keys: Keys) -> tuple[KeyPair, ...]:
+    return (keys.signing, *keys.decryption)
+
+
+def _unsigned(
+    pmodes: Sequence[PMode],
+    backends: Mapping[str, Authorship],
+    default_backend: str | None,
+    signed_profiles: Collection[str],
+) -> Iterator[str]:
+    """Backends that are given messages of a profile which asks for signatures, and say nothing of them."""
+    for pmode in pmodes:
+        name = pmode.backend or default_backend
+        authorship = backends.get(name or "")
+        if pmode.profile not in signed_profiles or authorship is None or authorship.built_together:
+            continue
+        needed = f"is missing, and P-Modes of profile {pmode.profile} need it"
+        if authorship.demand is None:
+            yield (
+                f"ehmi-ap.toml: [backends.{name}] signature: {needed}; say who signs ([backends.{name}.signature]), or "
+                "write built_together = true where its systems are one with this access point"
+            )
+        elif authorship.key is None:
+            yield (f"ehmi-ap.toml: [backends.{name}.signature] key: {needed}; name the key that signs what C4 is given")
 
 
 def _anchors(

@@ -3,7 +3,9 @@
     ApError                      .code .fault .fix .retryable
     ├── ConfigError              the operator's; raised at start, with all findings at once
     ├── SubmissionError          C1's; raised by submit(), nothing was stored
-    │   └── SubmissionConflict   the same message_id was submitted before with other content
+    │   ├── SubmissionConflict   the same message_id was submitted before with other content
+    │   ├── SignatureRefused     it is not signed, or not in a way that counts
+    │   └── NoSignersAgreed      the operator's; it was not agreed who may sign
     ├── RequestRefused           C1's or C4's; an HTTP request to our REST that cannot be answered, with its status
     │   └── Ambiguous            several messages have the MessageId that was asked for
     ├── NotFound                 the caller's; no such message, payload, P-Mode or certificate
@@ -87,6 +89,21 @@ class SubmissionConflict(SubmissionError):
 
     code = "submission.conflict"
     default_fix = "Use a new message_id for new content; repeat the old content to repeat the old submission."
+
+
+class SignatureRefused(SubmissionError):
+    """C1 has to sign what it submits, and did not, or not in a way that counts; nothing of the content was read."""
+
+    code = "submission.signature"
+    default_fix = "Sign each payload with the certificate that was agreed; docs/how-to/connect-an-msh.md tells how."
+
+
+class NoSignersAgreed(SubmissionError):
+    """Nobody was agreed who may sign for this backend, and it is not declared to be built together with us."""
+
+    code = "submission.no-signers"
+    fault = Fault.OPERATOR
+    default_fix = "Say in ehmi-ap.toml who signs, `[backends.NAME.signature]`; docs/how-to/connect-an-msh.md tells how."
 
 
 class RequestRefused(ApError):

@@ -106,7 +106,8 @@ class Payload:
     """One eb:PartInfo with its bytes, never compressed: C1 submits and C4 gets these bytes.
 
     `content_id` has no angle brackets and no `cid:`; None lets the access point choose. `properties` are the
-    part properties but for MimeType, CharacterSet and CompressionType.
+    part properties but for MimeType, CharacterSet and CompressionType. `jws` is a signature over the bytes
+    (crypto.jws): C1's when it submits, ours when C4 gets them; it is no part of the message, and not kept.
     """
 
     body: Body
@@ -114,6 +115,7 @@ class Payload:
     content_id: str | None = None
     character_set: str | None = None
     properties: tuple[Property, ...] = ()
+    jws: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Protocol
 
-from ehmi_ap.body import Spool
+from ehmi_ap.body import Body, Spool
 from ehmi_ap.envelope import Envelope, Original
 from ehmi_ap.lifecycle import Happening, State
 from ehmi_ap.model import (
@@ -163,6 +163,9 @@ class Blobs(Protocol):
         `kept`: it will be stored, so the disk may begin while it is written. `read_soon`: somebody is about to read it,
         so it may stay in the system's page cache.
         """
+
+    def owns(self, body: Body) -> bool:
+        """Whether nobody but us can change these bytes any more: they are in memory, or in a file of the store."""
 
 
 class Store(Protocol):

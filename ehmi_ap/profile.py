@@ -42,10 +42,11 @@ class Profile:
 
     `address` reads the routing facts from the leading payload of a submission, and answers None for a payload that is
     no such envelope; `check` judges a message before it is sent and before it is acknowledged, and says what its
-    envelope is.
+    envelope is. `signed`: what C1 hands to us and what we hand to C4 is signed, unless they are built together with us.
     """
 
     name: str
     values: Mapping[str, object] = field(default_factory=dict)
     address: Callable[[Payload], Addressing | None] | None = None
     check: Callable[[UserMessage], Checked] | None = None
+    signed: bool = False

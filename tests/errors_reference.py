@@ -16,6 +16,9 @@ MEANINGS: dict[type[ApError], str] = {
     errors.ConfigError: "ehmi-ap.toml, a P-Mode, a key or a certificate is wrong; `findings` has every mistake",
     errors.SubmissionError: "what C1 asked for cannot be sent; nothing was stored",
     errors.SubmissionConflict: "this `message_id` was submitted before with other content; nothing was stored",
+    errors.SignatureRefused: "a payload is not signed, or by nobody who may sign, or is not what was signed; nothing of it was "
+    "read or stored ([how to connect an MSH](../how-to/connect-an-msh.md))",
+    errors.NoSignersAgreed: "what C1 submits has to be signed, or was signed, and the backend's table does not say who may",
     errors.RequestRefused: "a request to the REST that cannot be answered as it is",
     errors.Ambiguous: "several stored messages have the MessageId that was asked for; `candidates` names them",
     errors.NotFound: "no such message, payload, receipt, P-Mode or certificate, or it is another backend's",
@@ -38,7 +41,7 @@ MEANINGS: dict[type[ApError], str] = {
     errors.TokenNotFound: "a token that names no certificate known here",
     errors.DecryptionFailed: "ciphertext, tag or key is wrong; which of them is not told",
     errors.CertificateRefused: "a certificate that must not be used: `reason` is untrusted, expired, not-yet-valid, "
-    "unfit, weak or policy",
+    "unfit, weak, policy or subject",
     errors.DiscoveryError: "where a participant receives was not found out; every one raised is one of those below, and "
     "`reason` tells the causes of one apart",
     errors.NotRegistered: "the network does not know the participant",

@@ -10,13 +10,14 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 import ehmi_ap
 from ehmi_ap import tables
-from ehmi_ap.demo.pki import write_private
+from ehmi_ap.demo.pki import Authority, write_private
 from ehmi_ap.discovery.identifiers import wanted
 from tests import cli_reference, pki, sml_stub
 from tests.pair import free_ports
@@ -28,6 +29,7 @@ PAGES = (
     "explanation/delivery-status.md",
     "tutorial/first-exchange.md",
     "how-to/add-a-partner.md",
+    "how-to/connect-an-msh.md",
     "how-to/judge-an-smp-answer.md",
     "how-to/operate.md",
     "how-to/reply.md",
@@ -153,6 +155,9 @@ async def test_the_page_for_partners_that_are_looked_up_works_as_it_is_written(
     assert added in text
     async with whole_way(tmp_path, capsys, monkeypatch, network="ehmi") as way:
         write_pmode(way.receiver, {"profile": "ehmi", "trust": ["ap-ca"], "party_binding": "subject-cn"})
+        theirs = tomllib.loads((way.receiver / "ehmi-ap.toml").read_text(encoding="utf-8"))
+        theirs["backends"]["inbox"]["built_together"] = True
+        (way.receiver / "ehmi-ap.toml").write_text(tables.to_toml(theirs))
         await way.start()
         receiver, process = "0088:9520000001025", "urn:ehmi:sdn-emergence"
         document = next(line for line in text.splitlines() if line.startswith("hco=")).split("'")[1]
@@ -163,8 +168,19 @@ async def test_the_page_for_partners_that_are_looked_up_works_as_it_is_written(
         write_private(way.us / "tokens" / "admin", b"token-of-administrators-0123456789")
         settings = tomllib.loads((way.us / "ehmi-ap.toml").read_text(encoding="utf-8"))
         settings["internal"] = {"port": int(port[1]), "admin_token": {"file": "tokens/admin"}}
+        settings["backends"]["inbox"] = {"kind": "rest", "token": {"file": "keys/token"}, **signing(way.us)}
         (way.us / "ehmi-ap.toml").write_text(tables.to_toml(settings))
         await asyncio.to_thread(assert_works, text.replace(added, f"{added} --tls-ca trust/tls.pem"), way.us)
+
+
+def signing(home: Path) -> dict[str, object]:
+    """Keys of an MSH and of our deliveries as `ehmi-ap init` writes them, and what the backend says of them."""
+    authority = Authority.new("systems", now=datetime.now(UTC))
+    msh, delivery = (authority.system(name, now=datetime.now(UTC)) for name in ("MSH", "delivery"))
+    write_private(home / "keys" / "msh.pem", msh.key_pem + msh.certificate_pem)
+    write_private(home / "keys" / "delivery.pem", delivery.key_pem + delivery.certificate_pem)
+    (home / "trust" / "msh.pem").write_bytes(msh.certificate_pem)
+    return {"signature": {"trust": ["msh"], "key": {"file": "keys/delivery.pem"}}}
 
 
 def assert_works(text: str, folder: Path) -> None:

@@ -6,7 +6,7 @@
     errors/   drops that were refused, each with a NAME.problem.json beside it
 
 Files move by rename, so nobody sees half of one; names that begin with a dot or end in .tmp or .part are not
-looked at. What blocks runs in a thread.
+looked at. A file has its JWS beside it, as NAME.xml.jws, a folder has it in message.json. What blocks runs in a thread.
 """
 
 import asyncio
@@ -116,7 +116,7 @@ class DirectoryBackend:
                 await asyncio.sleep(self._options.poll)
 
     async def _tidy(self) -> None:
-        await asyncio.to_thread(self._outbox.tidy)
+        await asyncio.to_thread(self._outbox.tidy, time.time() - _DAY)
         await asyncio.to_thread(self._inbox.forget, time.time() - self._options.ledger_days * _DAY)
 
     async def _take(self, drop: Path, submit: Submit) -> bool:

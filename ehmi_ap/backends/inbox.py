@@ -1,7 +1,7 @@
 """A folder from which C4 takes messages, each exactly once.
 
-A message becomes a folder (or a single file) that is there whole or not at all. The steps, each durable before the
-next:
+A message becomes a folder (or a single file, and NAME.jws before it where we sign) that is there whole or not at all.
+The steps, each durable before the next:
 
 1. write everything into `.staging/NAME`, on the same file system as the folder C4 looks into
 2. enter the message in `.ledger`
@@ -27,12 +27,13 @@ from urllib.parse import quote
 
 from ehmi_ap.backends.metadata import message_json
 from ehmi_ap.body import Body
-from ehmi_ap.durable import sync_folder, write_synced
+from ehmi_ap.durable import sync_folder, write_atomically, write_synced
 from ehmi_ap.errors import BackendError
 from ehmi_ap.model import MessageId, Payload, UserMessage
 from ehmi_ap.ports import party_key
 
 METADATA = "message.json"
+SIGNATURE = ".jws"
 _LONGEST_NAME = 160  # file systems stop at 255 bytes; endings and the sender's mark come on top
 _ENDINGS = {
     "application/xml": ".xml",
@@ -68,7 +69,7 @@ class Inbox:
                 self._stage(message, staged, single=single)
                 self._enter(entry)
             if staged.exists():
-                self._publish(staged, final)
+                self._publish(staged, final, message.payloads[0].jws if single else None)
 
     def forget(self, before: float) -> int:
         """Delete the ledger's entries made before this POSIX time; returns how many. Blocking."""
@@ -115,13 +116,15 @@ class Inbox:
         write_synced(entry, ())
         sync_folder(entry.parent)
 
-    def _publish(self, staged: Path, final: Path) -> None:
+    def _publish(self, staged: Path, final: Path, signature: str | None) -> None:
         if final.exists():
             # Not ours: what we put there has no staged twin any more. Renaming a file would overwrite it.
             raise BackendError(
                 f"{final.name} is in C4's folder already and did not come from here",
                 fix="Move it away; delivery goes on by itself.",
             )
+        if signature is not None:
+            write_atomically(final.with_name(final.name + SIGNATURE), (signature.encode() + b"\n",), mode=self._mode)
         staged.rename(final)
         sync_folder(self._folder)
         sync_folder(self._staging)

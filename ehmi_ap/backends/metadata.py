@@ -7,10 +7,12 @@ A submission is described by these keys, all optional (docs/how-to/write-a-backe
      "agreement": {"value": "...", "type": "..."},
      "sender": {"value": "...", "scheme": "..."}, "receiver": {"value": "...", "scheme": "..."},
      "tracking_id": "...", "properties": [{"name": "...", "value": "...", "type": "..."}],
-     "payloads": [{"mime_type": "...", "content_id": "...", "character_set": "...", "properties": [...]}]}
+     "payloads": [{"mime_type": "...", "content_id": "...", "character_set": "...", "properties": [...],
+                   "jws": "..."}]}
 
 `to`, `service`, `agreement`, `sender` and `receiver` may be plain text too: the value without a type. A message is told
-with the same keys, plus what the wire adds. Nothing here reads or writes a payload.
+with the same keys, plus what the wire adds; where we sign, with our `jws` (crypto.jws). Nothing here reads or writes a
+payload.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,6 +48,7 @@ class PayloadDescription:
     content_id: str | None = None
     character_set: str | None = None
     properties: tuple[Property, ...] = ()
+    jws: str | None = None
 
     def payload(self, body: Body) -> Payload:
         """The payload that this describes, with its bytes."""
@@ -55,6 +58,7 @@ class PayloadDescription:
             content_id=self.content_id,
             character_set=self.character_set,
             properties=self.properties,
+            jws=self.jws,
         )
 
 
@@ -156,6 +160,7 @@ def payload_json(payload: Payload) -> Json:
         "character_set": payload.character_set,
         "size": payload.body.size,
         "properties": [property_json(item) for item in payload.properties],
+        **({"jws": payload.jws} if payload.jws is not None else {}),
     }
 
 

@@ -1,7 +1,8 @@
 """A folder into which C1 drops what it wants sent.
 
 A drop is an SBD as NAME.xml, or a folder NAME with message.json and the payload files it names. It has to appear whole:
-written under a name that begins with a dot or ends in .tmp or .part, then renamed. A name stands for one message: its
+written under a name that begins with a dot or ends in .tmp or .part, then renamed. The JWS of NAME.xml is NAME.xml.jws,
+which has to be there before; that of a payload in a folder stands in message.json. A name stands for one message: its
 MessageId is NAME or made from it, so that the same drop after a crash, of ours or of C1's, is the same submission.
 """
 
@@ -15,18 +16,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ehmi_ap.backends.inbox import METADATA
+from ehmi_ap.backends.inbox import METADATA, SIGNATURE
 from ehmi_ap.backends.metadata import problem_json, read_description
 from ehmi_ap.body import CHUNK
+from ehmi_ap.crypto.jws import MAX_CHARACTERS
 from ehmi_ap.durable import sync_folder, write_atomically
 from ehmi_ap.ehmi import envelope
-from ehmi_ap.errors import SubmissionError
+from ehmi_ap.errors import NoSignersAgreed, SignatureRefused, SubmissionError
 from ehmi_ap.model import MessageId, Payload, Submission, is_message_id
 
 ACCEPTED = ".accepted.json"
 PROBLEM = ".problem.json"
 _METADATA_LIMIT = 1024 * 1024
-_UNFINISHED = (".tmp", ".part")
+_NO_DROPS = (".tmp", ".part", SIGNATURE)
 _DONE = ".done"
 _LONGEST_NAME = 200  # bytes; file systems stop at 255, and an ending and a temporary name come on top
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
@@ -74,7 +76,7 @@ class Outbox:
         found: list[tuple[int, str, Path]] = []
         with os.scandir(self._folder) as entries:
             for entry in entries:
-                if entry.name.startswith(".") or entry.name.endswith(_UNFINISHED):
+                if entry.name.startswith(".") or entry.name.endswith(_NO_DROPS):
                     continue
                 found.append((entry.stat(follow_symlinks=False).st_mtime_ns, entry.name, Path(entry.path)))
         return [path for _, _, path in sorted(found)]
@@ -90,12 +92,19 @@ class Outbox:
             raise SubmissionError("a single file has to be a StandardBusinessDocument named *.xml", fix=_OTHERWISE)
         if not stat.S_ISREG(drop.stat().st_mode):
             raise SubmissionError("a pipe or a device is no drop", fix="Drop a file.")
-        return Submission(payloads=(Payload(body=_body(drop), mime_type="application/xml"),), message_id=message_id)
+        payload = Payload(body=_body(drop), mime_type="application/xml", jws=_signature(drop))
+        return Submission(payloads=(payload,), message_id=message_id)
 
-    def tidy(self) -> None:
-        """Finish what a crash left of drops that were stored. Raises OSError."""
+    def tidy(self, before: float) -> None:
+        """Finish what a crash left of drops that were stored; signatures only if older than this POSIX time.
+
+        A young one may wait for its drop. Raises OSError.
+        """
         for path in self._folder.glob(f".*{_DONE}"):
             _delete_folder(path)
+        for path in self._folder.glob(f"*{SIGNATURE}"):
+            if path.lstat().st_mtime < before and not path.with_suffix("").exists():
+                path.unlink(missing_ok=True)
 
     def message_id(self, drop: Path) -> MessageId:
         """The MessageId of a drop, unless its metadata has one (decision 36).
@@ -112,11 +121,14 @@ class Outbox:
         return MessageId(f"{digest[:40]}@{self._domain}")
 
     def accepted(self, drop: Path) -> None:
-        """Take away a drop that is stored. Raises OSError."""
+        """Take away a drop that is stored, then its signature. Raises OSError."""
         _take_away(drop)
+        _beside(drop).unlink(missing_ok=True)
 
     def explained(self, drop: Path, error: SubmissionError) -> SubmissionError:
         """What is really wrong with a refused drop: a file that is no SBD cannot say where it goes. Raises OSError."""
+        if isinstance(error, SignatureRefused | NoSignersAgreed):
+            return error
         lone = drop.suffix.lower() == ".xml" and drop.is_file() and not drop.is_symlink()
         if not lone or envelope.read(_body(drop)).claimed:
             return error
@@ -133,6 +145,8 @@ class Outbox:
         text = json.dumps(problem_json(error), ensure_ascii=False, indent=2).encode()
         write_atomically(target.with_name(beside(target.name, PROBLEM)), (text,), mode=0o640)
         drop.rename(target)
+        if _beside(drop).exists():
+            _beside(drop).rename(_beside(target))
         sync_folder(self._errors)
         sync_folder(self._folder)
 
@@ -143,6 +157,20 @@ def beside(name: str, ending: str) -> str:
     if len(raw) > _LONGEST_NAME:
         name = f"{name[:40]}.{hashlib.sha256(raw).hexdigest()[:16]}"
     return name + ending
+
+
+def _beside(drop: Path) -> Path:
+    """Where the signature of a drop is that is a file."""
+    return drop.with_name(drop.name + SIGNATURE)
+
+
+def _signature(drop: Path) -> str | None:
+    """The JWS of a drop that is a file, with no white space around it. Raises SubmissionError, OSError."""
+    path = _beside(drop)
+    if path.is_symlink() or not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return file.read(2 * MAX_CHARACTERS).decode("ascii", "replace").strip()
 
 
 def _folder_submission(folder: Path, message_id: MessageId) -> Submission:

@@ -27,6 +27,7 @@ COMMANDS = (
     "show",
     "resend",
     "inspect",
+    "jws",
     "wrap",
     "unwrap",
     "sbdh",

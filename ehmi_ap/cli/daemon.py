@@ -15,6 +15,7 @@ from ehmi_ap.cli.output import UsageError
 if TYPE_CHECKING:
     from ehmi_ap.client import Client
     from ehmi_ap.config import Config
+    from ehmi_ap.crypto.keys import KeyPair
 
 
 def add_daemon(parser: argparse.ArgumentParser) -> None:
@@ -30,27 +31,36 @@ def add_daemon(parser: argparse.ArgumentParser) -> None:
         help="file with the token to show (default: $EHMI_AP_TOKEN, else the configuration)",
     )
     parser.add_argument("--ca", type=Path, metavar="FILE", help="CA of an HTTPS daemon (default: the system's)")
+    parser.add_argument(
+        "--certificate", type=Path, metavar="FILE", help="PEM, shown to an HTTPS daemon that asks who we are"
+    )
+    parser.add_argument("--key", type=Path, metavar="FILE", help="PEM (default: in the certificate's file)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
-def connect(args: argparse.Namespace, *, backend: str | None = None) -> "Client":
+def connect(args: argparse.Namespace, *, backend: str | None = None, signing: "KeyPair | None" = None) -> "Client":
     """A client of the daemon.
 
     `backend` asks for the token of that backend, or else the administrator's; None for the administrator's, which
-    sees every backend's messages, or else the default backend's. Raises ConfigError, UsageError.
+    sees every backend's messages, or else the default backend's. What it submits is signed with `signing`.
+
+    Raises ConfigError, UsageError.
     """
     from ehmi_ap.client import Client
 
     url = args.url or os.environ.get("EHMI_AP_URL")
     if url is not None and not url.startswith(("http://", "https://")):
         raise UsageError(f"{url} is not the URL of a daemon", fix="Write it as http://HOST:PORT or https://HOST:PORT.")
-    if args.ca is not None and not args.ca.exists():
-        raise UsageError(f"--ca: there is no {args.ca}")
+    for name in ("ca", "certificate", "key"):
+        path = getattr(args, name)
+        if path is not None and not path.exists():
+            raise UsageError(f"--{name}: there is no {path}")
+    shown = None if args.certificate is None else (args.certificate, args.key or args.certificate)
     token = _given_token(args)
-    if url is not None:
-        return Client(url, token, verify=args.ca or True)
-    config = load_config(args.config)
-    return Client(_internal_url(config), token or _token(config, backend), verify=args.ca or True)
+    if url is None:
+        config = load_config(args.config)
+        url, token = _internal_url(config), token or _token(config, backend)
+    return Client(url, token, verify=args.ca or True, certificate=shown, signing=signing)
 
 
 def load_config(path: Path) -> "Config":

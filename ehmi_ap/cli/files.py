@@ -9,7 +9,7 @@ from ehmi_ap.cli.output import Advance, UsageError, progress
 
 if TYPE_CHECKING:
     from ehmi_ap.crypto.certs import Certificate
-    from ehmi_ap.crypto.keys import PrivateKey
+    from ehmi_ap.crypto.keys import KeyPair, PrivateKey
 
 
 def read(path: Path) -> bytes:
@@ -40,6 +40,23 @@ def private_key(path: Path, password: str | None) -> "PrivateKey":
     except XmlSecurityError as error:
         raise UsageError(
             f"{path}: {error.what}", fix="Give a private key as PEM or PKCS#12, with its --password."
+        ) from None
+
+
+def key_pair(path: Path, password_file: Path | None) -> "KeyPair":
+    """The first key of a PEM or PKCS#12 file with its certificate; raises UsageError.
+
+    Its password comes from a file, because other users of the machine can read arguments.
+    """
+    from ehmi_ap.crypto.keys import load_key_pairs
+    from ehmi_ap.errors import XmlSecurityError
+
+    password = read(password_file).decode(errors="replace").strip() if password_file is not None else None
+    try:
+        return load_key_pairs(read(path), password)[0]
+    except XmlSecurityError as error:
+        raise UsageError(
+            f"{path}: {error.what}", fix="Give key and certificate in one PEM or PKCS#12 file, with its password file."
         ) from None
 
 

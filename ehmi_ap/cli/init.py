@@ -46,6 +46,13 @@ kind = "directory"
 path = "exchange"
 token = {{ file = "tokens/exchange" }}
 
+[backends.exchange.signature]       # C1 signs what it submits: trust/msh.pem says who may
+trust = ["msh"]
+
+[backends.exchange.signature.key]   # we sign what C4 takes
+file = "keys/delivery.key.pem"
+certificate = "keys/delivery.crt.pem"
+
 [retention]                         # days after a message's final state
 #payload_days = 14
 #message_days = 180
@@ -104,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
 
 def write(folder: Path, *, party: str, domain: str, port: int, internal_port: int, public_url: str) -> None:
     """Write the whole configuration. Raises ConfigError for a party or domain that no certificate can carry."""
-    from ehmi_ap.demo.pki import LOOPBACK, Authority
+    from ehmi_ap.demo.pki import LOOPBACK, Authority, write_private
 
     now = datetime.now(UTC)
     authority = Authority.new(f"ehmi-ap throw-away CA of {party}"[:64], now=now)
@@ -120,6 +127,10 @@ def write(folder: Path, *, party: str, domain: str, port: int, internal_port: in
         shared.chmod(_SHARED)  # whatever the umask is
     own.write(folder / "keys", "ap")
     tls.write(folder / "keys", "tls")
+    authority.system(f"delivery of {party}"[:64], now=now).write(folder / "keys", "delivery")
+    msh = authority.system(f"MSH of {party}"[:64], now=now)
+    write_private(folder / "keys" / "msh.pem", msh.key_pem + msh.certificate_pem)
+    (folder / "trust" / "msh.pem").write_bytes(msh.certificate_pem)
     # The CA's own key is forgotten: it has signed what it was made for.
     (folder / "keys" / "ca.crt.pem").write_bytes(authority.certificate_pem)
     for name in ("admin", "exchange"):
@@ -150,9 +161,10 @@ def _tell(folder: Path) -> None:
     print(f"""\
 {folder}/ehmi-ap.toml is ready.
 
-  keys/      what we sign, decrypt and serve TLS with; from a throw-away CA, so replace them before production
+  keys/      what we sign, decrypt and serve TLS with; from a throw-away CA, so replace them before production.
+             msh.pem is for C1, which signs with it what it submits: give it away, and keep only trust/msh.pem
   tokens/    what an administrator and the programs of C1 and C4 show to REST
-  exchange/  drop a StandardBusinessDocument into outbox/, take what came from inbox/
+  exchange/  drop a signed StandardBusinessDocument into outbox/, take what came from inbox/
 
 Next, in {folder}:
   ehmi-ap partner sheet                            what a partner needs of you

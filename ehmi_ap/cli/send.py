@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from ehmi_ap.cli.daemon import add_daemon, connect
+from ehmi_ap.cli.files import key_pair
 from ehmi_ap.cli.output import Advance, Exit, UsageError, note, print_json, progress
 
 if TYPE_CHECKING:
@@ -52,6 +53,10 @@ def add(subparsers: "Subparsers") -> None:
     )
     parser.add_argument("--backend", metavar="NAME", help="submit as this backend (default: the default one)")
     parser.add_argument(
+        "--sign", type=Path, metavar="KEY", help="sign what is submitted: key with its certificate, PEM or PKCS#12"
+    )
+    parser.add_argument("--password-file", type=Path, metavar="FILE", help="file with the password of KEY")
+    parser.add_argument(
         "--wait",
         type=float,
         nargs="?",
@@ -67,7 +72,8 @@ def run(args: argparse.Namespace) -> int:
     """Submit; 0 when the daemon has the message durably and, with --wait, the partner too."""
     _check(args)
     total = sum(path.stat().st_size for path in args.file)
-    with connect(args, backend=args.backend) as client, progress("submitting", total) as advance:
+    signing = key_pair(args.sign, args.password_file) if args.sign is not None else None
+    with connect(args, backend=args.backend, signing=signing) as client, progress("submitting", total) as advance:
         message_id = _submit(client, args, advance)
     if args.wait is not None:
         return _wait(args, message_id)

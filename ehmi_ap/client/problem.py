@@ -9,15 +9,25 @@ from ehmi_ap.errors import (
     ApError,
     ConfigError,
     Fault,
+    NoSignersAgreed,
     NotAllowed,
     NotFound,
+    SignatureRefused,
     StoreError,
     SubmissionConflict,
     SubmissionError,
     TransportError,
 )
 
-_LEAVES: tuple[type[ApError], ...] = (NotFound, NotAllowed, SubmissionError, SubmissionConflict, StoreError)
+_LEAVES: tuple[type[ApError], ...] = (
+    NotFound,
+    NotAllowed,
+    SubmissionError,
+    SubmissionConflict,
+    SignatureRefused,
+    NoSignersAgreed,
+    StoreError,
+)
 
 
 class ClientError(ApError):

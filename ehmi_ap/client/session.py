@@ -1,23 +1,31 @@
 """The client itself. Uploads and downloads stream; one Session keeps its connections: keep one Client per thread."""
 
+import hashlib
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote
 
 import requests
 
 from ehmi_ap.client.problem import raise_problem, unreachable
-from ehmi_ap.client.upload import CHUNK, Form, Parts, Source, Upload, opened
+from ehmi_ap.client.upload import CHUNK, Form, Parts, Source, Upload, opened, signed
+from ehmi_ap.errors import MalformedSecurity
+
+if TYPE_CHECKING:
+    from ehmi_ap.crypto.keys import KeyPair
+    from ehmi_ap.crypto.signers import Signers
 
 Json = dict[str, Any]
 
 API = "/api/v1"
+_JWS_FIELD = "Ehmi-Ap-JWS"  # crypto.jws.FIELD, which a client that signs nothing need not import
 
 
 class Client:
@@ -30,13 +38,23 @@ class Client:
         *,
         timeout: tuple[float, float] = (10.0, 300.0),
         verify: bool | str | Path = True,
+        certificate: Path | tuple[Path, Path] | None = None,
+        signing: "KeyPair | None" = None,
     ) -> None:
-        """`timeout`: seconds to connect, and between two bytes of an answer. `verify`: a CA file for HTTPS."""
+        """`timeout`: seconds to connect, and between two bytes of an answer. `verify`: a CA file for HTTPS.
+
+        `certificate` is shown to a server that asks for one: a PEM file with its key in it, or both. What is submitted
+        is signed with `signing` (crypto.keys.load_key_pairs reads one), where it does not have its JWS already.
+        """
         self._url = url.rstrip("/")
         self._timeout = timeout
         self._session = requests.Session()
         self._session.trust_env = False  # a .netrc would replace the token, a proxy has no business here
         self._session.verify = str(verify) if isinstance(verify, Path) else verify
+        if certificate is not None:
+            files = (certificate,) if isinstance(certificate, Path) else certificate
+            self._session.cert = (str(files[0]), str(files[-1]))
+        self._signing = signing
         if token is not None:
             self._session.headers["Authorization"] = f"Bearer {token}"
 
@@ -61,22 +79,27 @@ class Client:
         pmode: str | None = None,
         message_id: str | None = None,
         backend: str | None = None,
+        jws: str | None = None,
     ) -> str:
         """Submit an SBD document; its profile reads the addresses from it. Returns the MessageId.
 
-        `backend` is for the administrator only: in whose name. Raises SubmissionError, SubmissionConflict.
+        `backend` is for the administrator only: in whose name. `jws` is a signature that was made elsewhere.
+
+        Raises SubmissionError, SubmissionConflict, SignatureRefused, NoSignersAgreed.
         """
         query = {"pmode": pmode, "message_id": message_id, "backend": backend}
+        signature = self._signature(source, jws)
         with opened(source) as (file, size):
-            headers = {"Content-Type": "application/xml"}
+            headers = {"Content-Type": "application/xml"} | ({_JWS_FIELD: signature} if signature else {})
             body = Parts([(file, size)])
             return str(self._json("POST", "/messages", query, data=body, headers=headers)["message_id"])
 
     def submit(self, metadata: Mapping[str, Any], payloads: Sequence[Upload], *, backend: str | None = None) -> str:
         """Submit payloads with the metadata of docs/reference/rest.md, without its `payloads`. Returns the MessageId.
 
-        Raises SubmissionError, SubmissionConflict.
+        Raises SubmissionError, SubmissionConflict, SignatureRefused, NoSignersAgreed.
         """
+        payloads = [replace(each, jws=self._signature(each.source, each.jws)) for each in payloads]
         with Form(metadata, payloads) as form:
             headers = {"Content-Type": form.content_type}
             answer = self._json("POST", "/messages", {"backend": backend}, data=form.body, headers=headers)
@@ -135,16 +158,21 @@ class Client:
         to: Path | BinaryIO,
         direction: str | None = None,
         party: str | None = None,
+        signers: "Signers | None" = None,
     ) -> int:
-        """Write payload `number` (from 1) to a file, which appears only when it is whole. Returns its size in bytes."""
+        """Write payload `number` (from 1) to a file, which appears only when it is whole. Returns its size in bytes.
+
+        With `signers` only a payload that one of them signed is taken. Otherwise XmlSecurityError is raised, and what
+        an open file `to` got is not to be used.
+        """
         path = _path(message_id, f"/payloads/{number}")
         with self._asked("GET", path, {"direction": direction, "party": party}, stream=True) as answer:
             if not isinstance(to, Path):
-                return _copy(answer, to)
+                return _copy(answer, to, signers)
             part = to.with_name(f".{to.name}.{secrets.token_hex(6)}.part")
             try:
                 with part.open("xb") as file:
-                    size = _copy(answer, file)
+                    size = _copy(answer, file, signers)
                 part.replace(to)
             finally:
                 part.unlink(missing_ok=True)
@@ -254,6 +282,9 @@ class Client:
 
     # -- below ---------------------------------------------------------------------------------------------------
 
+    def _signature(self, source: Source, given: str | None) -> str | None:
+        return given if given is not None or self._signing is None else signed(source, self._signing)
+
     def _pages(self, what: str, path: str, query: Mapping[str, Any]) -> Iterator[Json]:
         cursor: str | None = None
         while True:
@@ -302,9 +333,16 @@ def _path(message_id: str, rest: str = "") -> str:
     return f"/messages/{quote(message_id, safe='')}{rest}"
 
 
-def _copy(answer: requests.Response, file: BinaryIO) -> int:
-    size = 0
+def _copy(answer: requests.Response, file: BinaryIO, signers: "Signers | None") -> int:
+    size, digest = 0, hashlib.sha256()
     for chunk in answer.iter_content(CHUNK):
         file.write(chunk)
+        digest.update(chunk)
         size += len(chunk)
+    if signers is not None:
+        from ehmi_ap.crypto import jws
+
+        if _JWS_FIELD not in answer.headers:
+            raise MalformedSecurity("the payload is not signed")
+        jws.verify(answer.headers[_JWS_FIELD], digest.digest(), signers, now=datetime.now(UTC))
     return size

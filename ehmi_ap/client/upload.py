@@ -3,6 +3,7 @@
 requests can build multipart/form-data only in memory; a body that has a length and can be iterated it streams.
 """
 
+import hashlib
 import json
 import os
 import secrets
@@ -12,9 +13,12 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ehmi_ap.errors import SubmissionError
+
+if TYPE_CHECKING:
+    from ehmi_ap.crypto.keys import KeyPair
 
 Source = Path | bytes | BinaryIO
 
@@ -30,6 +34,7 @@ class Upload:
     content_id: str | None = None
     character_set: str | None = None
     properties: Sequence[Mapping[str, str]] = ()
+    jws: str | None = None
 
 
 @contextmanager
@@ -45,6 +50,18 @@ def opened(source: Source) -> Iterator[tuple[BinaryIO, int]]:
         size = file.seek(0, os.SEEK_END) - start
         file.seek(start)
         yield file, size
+
+
+def signed(source: Source, pair: "KeyPair") -> str:
+    """A detached JWS over a source, which is read once and left as it was (ehmi_ap.crypto.jws)."""
+    from ehmi_ap.crypto import jws
+
+    with opened(source) as (file, size):
+        start, digest = file.tell(), hashlib.sha256()
+        for chunk in Parts([(file, size)]):
+            digest.update(chunk)
+        file.seek(start)
+    return jws.make(digest.digest(), pair)
 
 
 class Parts:
@@ -78,6 +95,7 @@ class Form:
                 "content_id": payload.content_id,
                 "character_set": payload.character_set,
                 "properties": [dict(item) for item in payload.properties],
+                "jws": payload.jws,
             }
             for payload in payloads
         ]

@@ -15,10 +15,10 @@ from typing import Any
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ehmi_ap import tables
-from ehmi_ap.agreements import Agreements, judge, pmode_values
+from ehmi_ap.agreements import Agreements, Authorship, judge, pmode_values
 from ehmi_ap.config.offline import read_offline
 from ehmi_ap.config.reading import read_toml
-from ehmi_ap.config.settings import Config, KeyFile
+from ehmi_ap.config.settings import BackendConfig, Config, KeyFile
 from ehmi_ap.config.shipped import network_tables
 from ehmi_ap.crypto.certs import Certificate
 from ehmi_ap.crypto.keys import KeyPair, Keys, Trust, load_certificates, load_key_pairs
@@ -54,7 +54,9 @@ def judge_again(config: Config, agreements: Agreements, *, now: datetime) -> Agr
         certificates={name: agreements.trust.anchors([name]) for name in agreements.trust.names},
         keys=agreements.keys,
         networks=agreements.networks,
-        backends=tuple(config.backends),
+        backends=agreements.authorship,
+        default_backend=config.backend_of(None),
+        signed_profiles=_signed_profiles(config),
         insecure_http=config.web.insecure_http,
         client_certificate=config.discovery.tls.certificate is not None,
         offline=agreements.snapshots,
@@ -178,6 +180,7 @@ def _agreements(
 ) -> Agreements:
     """The whole, from what the folders hold or would hold. `findings` is what reading them came to already."""
     keys = _keys(config, findings)
+    authorship = {name: _authorship(name, backend, findings) for name, backend in config.backends.items()}
     certificates = dict(_certificates(files, findings))
     found = networks if networks is not None else _network_tables(config, findings)
     known = _networks(config, found, findings)
@@ -192,7 +195,9 @@ def _agreements(
         certificates=certificates,
         keys=keys,
         networks=known,
-        backends=tuple(config.backends),
+        backends=authorship,
+        default_backend=config.backend_of(None),
+        signed_profiles=_signed_profiles(config),
         insecure_http=config.web.insecure_http,
         client_certificate=config.discovery.tls.certificate is not None,
         offline=[name for name, snapshots in offline.snapshots.items() if snapshots],
@@ -205,6 +210,7 @@ def _agreements(
         pmodes=pmodes,
         keys=keys,
         trust=trust,
+        authorship=authorship,
         networks=known,
         snapshots=offline.snapshots,
         lapsed=judgement.lapsed,
@@ -306,6 +312,20 @@ def _keys(config: Config, findings: list[str]) -> Keys | None:
     return Keys(signing=signing, decryption=decryption or (signing,))
 
 
+def _authorship(name: str, backend: BackendConfig, findings: list[str]) -> Authorship:
+    """What the configuration says of a backend's signatures."""
+    said = backend.signature
+    if said is None:
+        return Authorship(built_together=backend.built_together)
+    place = f"[backends.{name}.signature.key]"
+    key = _key_pair(place, said.key, findings) if said.key is not None else None
+    return Authorship(demand=said.demand, trust=said.trust, subjects=said.subjects, policies=said.policies, key=key)
+
+
+def _signed_profiles(config: Config) -> set[str]:
+    return {name for name, profile in config.profiles().items() if profile.signed}
+
+
 def _key_pair(place: str, file: KeyFile, findings: list[str]) -> KeyPair | None:
     try:
         data = file.file.read_bytes()
@@ -326,11 +346,13 @@ def _key_pair(place: str, file: KeyFile, findings: list[str]) -> KeyPair | None:
 
 def _open_files(config: Config) -> Iterator[str]:
     """Secrets that others on this machine can read."""
-    paths = [config.keys.signing.file, *(key.file for key in config.keys.decryption)]
+    signatures = [each.signature for each in config.backends.values() if each.signature is not None]
+    files = [config.keys.signing, *config.keys.decryption, *(each.key for each in signatures if each.key is not None)]
+    paths = [each.file for each in files]
     ends = (config.as4.tls, config.internal.tls, config.web.tls, config.discovery.tls)
     paths += [tls.key for tls in ends if tls and tls.key]
     secrets: list[Secret | None] = [config.internal.admin_token, *(b.token for b in config.backends.values())]
-    secrets += [key.password for key in (config.keys.signing, *config.keys.decryption)]
+    secrets += [each.password for each in files]
     paths += [secret.file for secret in secrets if secret and secret.file]
     for path in dict.fromkeys(paths):
         if path.exists() and path.stat().st_mode & _READABLE_BY_OTHERS:

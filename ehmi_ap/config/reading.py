@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from ehmi_ap import gln, tables
-from ehmi_ap.config.settings import UNREGISTERED, Config, Eds, Tls
+from ehmi_ap.config.settings import UNREGISTERED, BackendConfig, Config, Eds, Tls
 from ehmi_ap.discovery.network import resolver_mistakes
 from ehmi_ap.errors import ConfigError
 from ehmi_ap.pmode import party_table
@@ -76,8 +76,11 @@ def _prepared(table: Mapping[str, Any]) -> dict[str, Any]:
 def _backend(table: Any) -> Any:
     if not isinstance(table, Mapping):
         return table
-    own = {key: value for key, value in table.items() if key in ("kind", "token")}
+    own = {key: value for key, value in table.items() if key in _OWN}
     return {**own, "options": {key: value for key, value in table.items() if key not in own}}
+
+
+_OWN = {item.name for item in dataclasses.fields(BackendConfig)} - {"options"}
 
 
 def _absolute(value: T, home: Path) -> T:
@@ -121,6 +124,9 @@ def _contradictions(config: Config) -> Iterator[str]:
         yield f"default_backend: there is no [backends.{config.default_backend}]; there is {names or 'none at all'}"
     if config.default_backend is None and len(config.backends) > 1:
         yield f"default_backend: several backends and no default; name one of {names}"
+    for name, backend in config.backends.items():
+        if backend.built_together and backend.signature is not None:
+            yield f"[backends.{name}] built_together: means that nothing is signed; leave it out, or `signature`"
     for name in (*config.backends, *config.checks):
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
             yield f"[backends] or [checks] {name!r}: has to be of letters, digits, dot, dash and underscore"
@@ -216,6 +222,12 @@ def _files(config: Config) -> Iterator[str]:
     for place, path in (
         *((f"[{name}.tls] {f.name}", getattr(tls, f.name)) for name, tls in _tls_tables(config) for f in _TLS_FILES),
         *((f"[keys.signing] {key}", getattr(config.keys.signing, key)) for key in ("file", "certificate")),
+        *(
+            (f"[backends.{name}.signature] key {key}", getattr(backend.signature.key, key))
+            for name, backend in config.backends.items()
+            if backend.signature is not None and backend.signature.key is not None
+            for key in ("file", "certificate")
+        ),
         *(
             (f"[keys] decryption {key}", getattr(k, key))
             for k in config.keys.decryption

@@ -141,11 +141,24 @@ class KeyFiles:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackendSignature:
+    """How a backend's systems and we sign what we hand each other (docs/how-to/connect-an-msh.md)."""
+
+    trust: Annotated[tuple[Text, ...], MinLen(1)]  # names in trust/: CAs of the signers, or their own certificates
+    demand: Literal["jws", "xml", "any"] = "jws"  # what C1 signs by
+    subjects: tuple[Text, ...] = ()  # distinguished names that may sign; empty: all below `trust`
+    policies: tuple[Text, ...] = ()  # certificate policy OIDs of which the signer's must have all: its level
+    key: KeyFile | None = None  # signs what C4 is given; a key apart from [keys]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BackendConfig:
     """One backend: `kind` is its entry point's name; `options` is the rest of its table."""
 
     kind: Text
     token: Secret | None = None  # REST: what its programs show
+    built_together: bool = False  # its systems are one with this access point: nothing is signed between them
+    signature: BackendSignature | None = None
     options: Mapping[str, object] = field(default_factory=dict, repr=False)
 
 

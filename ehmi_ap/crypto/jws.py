@@ -35,6 +35,9 @@ from ehmi_ap.crypto.keys import KeyPair, PrivateKey
 from ehmi_ap.crypto.signers import Signers
 from ehmi_ap.errors import BudgetExceeded, MalformedSecurity, NotAllowedAlgorithm, WrongSignature
 
+FIELD = "Ehmi-Ap-JWS"
+"""The HTTP field in which it stands beside a body that is nothing but the payload."""
+
 MAX_CHARACTERS = 12_288
 """Of one JWS: it travels in an HTTP field, and holds three certificates of RSA-4096 with ease."""
 

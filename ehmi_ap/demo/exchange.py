@@ -7,6 +7,7 @@ wire, the stored receipt, and C4's files.
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,13 +16,16 @@ from pathlib import Path
 
 from ehmi_ap.access_point import AccessPoint
 from ehmi_ap.as4.conclude import conclude
+from ehmi_ap.backends.inbox import METADATA
 from ehmi_ap.body import MemoryBody
 from ehmi_ap.client import Client
+from ehmi_ap.crypto import jws
+from ehmi_ap.crypto.signers import Signers
 from ehmi_ap.demo.network import Network, Seen, Site, network
 from ehmi_ap.demo.timeline import Events, Step, timeline
 from ehmi_ap.discovery import found
 from ehmi_ap.ehmi import sbdh
-from ehmi_ap.errors import SubmissionError
+from ehmi_ap.errors import SubmissionError, XmlSecurityError
 from ehmi_ap.flows.terms import found_judges
 from ehmi_ap.model import Acknowledged, DeliveryEvent, Direction, EventKind, MessageId, Payload, Reference
 from ehmi_ap.pmode import Security
@@ -49,7 +53,8 @@ class ReceiptEvidence:
 class Result:
     """What the demo found. `c1` and `c4` are the files at either end; `identical` holds the document's very bytes.
 
-    `lookup` is what C2's look-up of the receiver came to; None: it never began.
+    `lookup` is what C2's look-up of the receiver came to; None: it never began. `submitter` and `deliverer` are who
+    signed the document for C2 and for C4; the latter None: nobody whom C4 takes it from.
     """
 
     c2: str
@@ -66,12 +71,15 @@ class Result:
     c1: tuple[Path, ...]
     c4: tuple[Path, ...]
     identical: Path | None
+    submitter: str
+    deliverer: str | None
     failure: str | None
 
     @property
     def ok(self) -> bool:
-        """C4 holds the byte-identical document, and the receipt was verified."""
-        return self.identical is not None and self.receipt is not None and self.receipt.holds
+        """C4 holds the byte-identical document, signed by C3, and the receipt was verified."""
+        proven = self.receipt is not None and self.receipt.holds
+        return self.identical is not None and self.deliverer is not None and proven
 
     @property
     def sha256(self) -> str:
@@ -103,6 +111,7 @@ async def exchange(document: bytes, home: Path) -> Result:
         await _told_everything(net.c2)
         await _told_everything(net.c3)
         c4 = _files(net.c3.files)
+        identical = next((path for path in c4 if path.read_bytes() == document), None)
         return Result(
             c2=net.c2.addresses.as4,
             c3=net.c3.addresses.as4,
@@ -117,7 +126,9 @@ async def exchange(document: bytes, home: Path) -> Result:
             receipt=await _receipt(net, message_id),
             c1=_files(net.c2.files),
             c4=c4,
-            identical=next((path for path in c4 if path.read_bytes() == document), None),
+            identical=identical,
+            submitter=net.c2.signing.certificate.subject,
+            deliverer=_deliverer(identical, net.c3.signers) if identical is not None else None,
             failure=_failure(sent, delivered, arrived=arrived),
         )
 
@@ -130,7 +141,7 @@ def _failure(sent: Events, delivered: Events, *, arrived: bool) -> str | None:
 
 
 def _submit(site: Site, document: bytes) -> str:
-    with Client(site.addresses.internal, site.token) as client:
+    with Client(site.addresses.internal, site.token, signing=site.signing) as client:
         return client.submit_sbd(document)
 
 
@@ -163,6 +174,17 @@ def _files(folder: Path) -> tuple[Path, ...]:
     """What a person sees in a folder and below; names that begin with a dot are the backend's own."""
     found = (path for path in folder.rglob("*") if path.is_file())
     return tuple(sorted(path for path in found if not any(n.startswith(".") for n in path.relative_to(folder).parts)))
+
+
+def _deliverer(payload: Path, signers: Signers) -> str | None:
+    """Who signed a payload for C4, as its system finds it: from the bytes in the file and what lies beside it."""
+    told = json.loads((payload.parent / METADATA).read_bytes())["payloads"]
+    signature = next((each.get("jws") for each in told if each["file"] == payload.name), None)
+    digest = hashlib.sha256(payload.read_bytes()).digest()
+    try:
+        return jws.verify(signature or "", digest, signers, now=datetime.now(UTC)).subject
+    except XmlSecurityError:
+        return None
 
 
 async def _receipt(net: Network, message_id: MessageId) -> ReceiptEvidence | None:

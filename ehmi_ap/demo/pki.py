@@ -136,6 +136,12 @@ class Authority:
         builder = self._leaf(party, key, not_before=start, not_after=not_after or now + timedelta(days=days))
         return self._issue(builder.add_extension(_usage(*bits_of_use), critical=True), key)
 
+    def system(self, name: str, *, now: datetime, days: int = 825) -> Credential:
+        """What a system signs with (P-256): a message service handler, or an access point for what it delivers."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        builder = self._leaf(name, key, not_before=now - _CLOCK_SKEW, not_after=now + timedelta(days=days))
+        return self._issue(builder.add_extension(_usage("digital_signature", "content_commitment"), critical=True), key)
+
     def tls_server(self, name: str, *, now: datetime, hosts: Sequence[str] = LOOPBACK, days: int = 825) -> Credential:
         """A TLS server's key (P-256) and certificate for `hosts`, DNS names and IP addresses."""
         key = ec.generate_private_key(ec.SECP256R1())

@@ -21,6 +21,7 @@ def text(result: Result, home: Path) -> str:
         ("Receipt, verified again from C2's store", _evidence(result)),
         ("At C1, told by C2", _files(result.c1, result, home)),
         ("At C4, delivered by C3", _files(result.c4, result, home)),
+        ("Between system and access point", _signatures(result)),
     )
     blocks = [textwrap.indent("\n".join(lines), "  ") if title else "\n".join(lines) for title, lines in sections]
     titled = [f"{title}\n{block}" if title else block for (title, _), block in zip(sections, blocks, strict=True)]
@@ -60,6 +61,7 @@ def as_json(result: Result, home: Path) -> dict[str, Any]:
             "files": [str(path.relative_to(home)) for path in result.c4],
             "identical": str(result.identical.relative_to(home)) if result.identical else None,
         },
+        "signatures": {"c1": result.submitter, "c4": result.deliverer},
         "failure": result.failure,
     }
 
@@ -135,8 +137,18 @@ def _files(paths: tuple[Path, ...], result: Result, home: Path) -> list[str]:
     return lines or ["nothing"]
 
 
+def _signatures(result: Result) -> list[str]:
+    """Who signed the document on its way to C2 and to C4."""
+    deliverer = f"signed by {result.deliverer}, verified as C4 does" if result.deliverer else "not signed by C3"
+    return [f"C1 -> C2  signed by {result.submitter}, verified by C2", f"C3 -> C4  {deliverer}"]
+
+
 def _verdict(result: Result) -> str:
     if result.ok:
         return "C4 holds the byte-identical document, and the receipt proves that C3 took it."
-    missing = "C4 does not hold the document" if result.identical is None else "no receipt proves that C3 took it"
+    missing = "no receipt proves that C3 took it"
+    if result.identical is None:
+        missing = "C4 does not hold the document"
+    elif result.deliverer is None:
+        missing = "what C4 holds is not signed by C3"
     return f"FAILED: {missing}.{f' {result.failure}' if result.failure else ''}"

@@ -33,7 +33,7 @@ def timeline(
 ) -> tuple[Step, ...]:
     """From when C1 began to post and had its answer, the events of either side, questions, look-up and wire."""
     moments = [
-        (begun, "C1 -> C2", f"C1 posts the document, {size:,} bytes"),
+        (begun, "C1 -> C2", f"C1 posts the document, {size:,} bytes, signed"),
         (submitted, "C2 -> C1", "C1 has the message id: C2 will send it, come what may"),
     ]
     if wire is not None:
@@ -54,14 +54,17 @@ def timeline(
 def _told(event: DeliveryEvent, lookup: Result | None) -> tuple[str, str]:
     """An event of the timeline in words."""
     told = {
-        (EventKind.RECEIVED, Direction.OUTBOUND): ("at C2", "msg-received: stored, its checks passed"),
+        (EventKind.RECEIVED, Direction.OUTBOUND): (
+            "at C2",
+            "msg-received: C1's signature holds, checks passed, stored",
+        ),
         (EventKind.DISCOVERED, Direction.OUTBOUND): ("at C2", f"discovered: {_where(lookup)}"),
         (EventKind.SENT, Direction.OUTBOUND): ("at C2", "msg-sent: the receipt is verified and stored"),
         (EventKind.RECEIVED, Direction.INBOUND): (
             "at C3",
             "msg-received: decrypted, verified and stored with its receipt",
         ),
-        (EventKind.SENT, Direction.INBOUND): ("C3 -> C4", "msg-sent: C4 has the document"),
+        (EventKind.SENT, Direction.INBOUND): ("C3 -> C4", "msg-sent: C4 has the document, signed"),
     }
     where, what = told.get((event.kind, event.direction), ("", event.kind.value))
     if event.failed or not where:

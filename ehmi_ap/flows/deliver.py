@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 from ehmi_ap.errors import ApError, BackendError
+from ehmi_ap.flows.authorship import signed_for
 from ehmi_ap.flows.explain import advised, quoted
 from ehmi_ap.flows.world import World
 from ehmi_ap.lifecycle import Happening, next_attempt
@@ -39,7 +40,7 @@ async def _attempt(job: Job, world: World) -> ApError | None:
         )
     try:
         async with asyncio.timeout(world.delivery_timeout):
-            await backend.deliver(job.message)
+            await backend.deliver(await signed_for(job.message, world, backend=job.backend))
     except TimeoutError:
         return BackendError(f"backend {job.backend} took longer than {world.delivery_timeout:.0f} s")
     except ApError as error:

@@ -8,6 +8,7 @@ from ehmi_ap.as4.pack import sign
 from ehmi_ap.envelope import Envelope
 from ehmi_ap.errors import DiscoveryError, SendingBlocked, SubmissionError, XmlSecurityError
 from ehmi_ap.flows.attempt import discovered
+from ehmi_ap.flows.authorship import authored, check_signed
 from ehmi_ap.flows.check import advice, profile_check
 from ehmi_ap.flows.compose import compose, fill
 from ehmi_ap.flows.correlate import enveloped
@@ -32,20 +33,25 @@ from ehmi_ap.ports import Job, Query, Stored, found_lane
 log = logging.getLogger(__name__)
 
 
-async def submit(submission: Submission, world: World, *, backend: str) -> MessageId:
-    """Address, match, compose, check, accept. Durable when it returns; sending follows by itself.
+async def submit(submission: Submission, world: World, *, backend: str, ours: bool = False) -> MessageId:
+    """Verify, address, match, compose, check, accept. Durable when it returns; sending follows by itself.
 
     C1 never waits for a look-up: whom the message goes to is written in it if it is known, and otherwise when it is
-    sent. The same submission with the same message_id may be repeated: it is accepted once.
+    sent. The same submission with the same message_id may be repeated: it is accepted once. `ours`: the program that
+    embeds us submits it, so that nobody has to sign it.
 
     Raises:
+        SignatureRefused, NoSignersAgreed: nothing was read or stored; see flows.authorship.
         SubmissionError: nothing was stored; `what` and `fix` say what to change.
         SubmissionConflict: the message_id is taken by another content or another backend.
         StoreError: nothing was stored; try again.
     """
+    made = await authored(submission, world, backend=backend, ours=ours)
+    submission = made.submission
     pmodes = world.agreements().pmodes
     addressed = await _address(submission, pmodes, world)
     pmode = match_outbound(pmodes, addressed)
+    check_signed(made, pmode, world, backend=backend)
     conversation_id = await _conversation(addressed, pmode, world)
     now = world.now()
     message = compose(addressed, pmode, conversation_id=conversation_id, new_id=world.new_id, now=now)
@@ -56,7 +62,12 @@ async def submit(submission: Submission, world: World, *, backend: str) -> Messa
     world.count("submitted" if new else "submitted_again")
     log.info(
         "message accepted" if new else "submission repeated",
-        extra={"message_id": message.message_id, "pmode": pmode.name, "backend": backend},
+        extra={
+            "message_id": message.message_id,
+            "pmode": pmode.name,
+            "backend": backend,
+            "signer": made.signer and made.signer.sha256,
+        },
     )
     return message.message_id
 

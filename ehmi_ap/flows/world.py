@@ -1,6 +1,6 @@
 """What the flows are given: the ports, the agreements of the moment, a clock, ids and chance."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -45,8 +45,8 @@ class World:
     """The outside world of one access point.
 
     `agreements` is asked anew for each message, so that a change is effective at once. `directory` says where the
-    receivers are whose P-Mode names a network. `now` is aware, in UTC;
-    `new_id` gives a MessageId of our domain; `chance` draws from [0, 1).
+    receivers are whose P-Mode names a network. `embedded` names the backends of the program that embeds us. `now` is
+    aware, in UTC; `new_id` gives a MessageId of our domain; `chance` draws from [0, 1).
     """
 
     store: Store
@@ -62,6 +62,7 @@ class World:
     now: Callable[[], datetime]
     new_id: Callable[[], MessageId]
     chance: Callable[[], float]
+    embedded: Collection[str] = ()
     delivery: RetryPolicy = DELIVERY
     delivery_timeout: float = 600.0  # seconds that one call of a backend may take
     count: Callable[[str], None] = _not_counted  # one more of this, for the metrics

@@ -1,7 +1,8 @@
 """EHMI, the Danish health messaging network: eDelivery AS4 1.15 with four corners and one ehmiSBDH per message.
 
 The service is the PROCESSID and the actions are the DOCUMENTIDs of the network's messages (spec/ehmi.md 2.5, 5.2).
-Service, Action and PartyId are not published (O-1): a P-Mode may give others.
+Service, Action and PartyId are not published (O-1): a P-Mode may give others. MSHs sign what they hand over, and are
+given it signed (6.1).
 """
 
 from ehmi_ap.ehmi import sbdh
@@ -13,4 +14,5 @@ PROFILE = Profile(
     values={"service": PROCESSID, "actions": DOCUMENTIDS, "four_corner": True},
     address=sbdh.address,
     check=sbdh.check,
+    signed=True,
 )

@@ -152,12 +152,16 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayloadMetadata:
-    """What is said of one payload part of the form, in the order of the parts; `mime_type` null: its Content-Type."""
+    """What is said of one payload part of the form, in the order of the parts; `mime_type` null: its Content-Type.
+
+    `jws` is a detached JWS over its bytes (ehmi_ap.crypto.jws).
+    """
 
     mime_type: str | None = None
     content_id: str | None = None
     character_set: str | None = None
     properties: tuple[Property, ...] = ()
+    jws: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

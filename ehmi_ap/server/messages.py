@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from aiohttp import web
 
+from ehmi_ap.crypto import jws
 from ehmi_ap.errors import Ambiguous, NotFound, RequestRefused
 from ehmi_ap.lifecycle import State
 from ehmi_ap.model import Direction, MessageId, Payload
@@ -83,7 +84,16 @@ async def show_payload(call: Call) -> web.StreamResponse:
     if not re.fullmatch("[0-9]{1,4}", number) or not 1 <= int(number) <= len(stored.message.payloads):
         raise NotFound("the message has no such payload", fix="Payloads are numbered from 1.")
     payload = stored.message.payloads[int(number) - 1]
-    return await reply.give(call.request, payload.body, status=200, headers=_download(_content_type(payload)))
+    headers = {**_download(_content_type(payload)), **await _signature(call, stored, payload)}
+    return await reply.give(call.request, payload.body, status=200, headers=headers)
+
+
+async def _signature(call: Call, stored: Stored, payload: Payload) -> dict[str, str]:
+    """Of a payload for C4: our JWS and the digest that it is over, where a key is agreed."""
+    if stored.direction is not Direction.INBOUND:
+        return {}
+    signature = await call.ap.signature(payload.body, backend=stored.backend)
+    return {} if signature is None else {"Content-Digest": signature.content, jws.FIELD: signature.jws}
 
 
 async def send_again(call: Call) -> web.StreamResponse:
@@ -245,7 +255,10 @@ ROUTES = (
         method="GET",
         path="/messages/{id}/payloads/{n}",
         name="showPayload",
-        what="The bytes of a payload, with its own Content-Type.",
+        what=(
+            "The bytes of a payload, with its own Content-Type. One for C4 has our signature: Content-Digest and"
+            f" {jws.FIELD}, a detached JWS over the value of it."
+        ),
         answerer=show_payload,
         parameters=(*WHICH, Parameter("n", "number of the payload, from 1", int, where="path")),
         answers={200: Given("the payload", media="*/*")},

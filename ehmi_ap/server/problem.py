@@ -18,9 +18,12 @@ from ehmi_ap.errors import (
     ConfigError,
     Fault,
     HttpRefusal,
+    NoSignersAgreed,
     NotAllowed,
     NotFound,
     RequestRefused,
+    SendingBlocked,
+    SignatureRefused,
     StoreError,
     SubmissionConflict,
     SubmissionError,
@@ -34,10 +37,13 @@ RETRY_AFTER = 30
 
 _STATUS: tuple[tuple[type[ApError], int], ...] = (
     (SubmissionConflict, 409),
+    (SignatureRefused, 403),
+    (NoSignersAgreed, 403),
     (SubmissionError, 422),
     (NotFound, 404),
     (NotAllowed, 409),
     (ConfigError, 422),
+    (SendingBlocked, 503),
     (StoreError, 503),
 )
 

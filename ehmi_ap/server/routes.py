@@ -45,7 +45,7 @@ Answerer = Callable[[Call], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A path or query parameter; `kind` is the type that its text stands for."""
+    """A path, query or header parameter; `kind` is the type that its text stands for."""
 
     name: str
     what: str

@@ -15,6 +15,7 @@ from aiohttp import web
 from ehmi_ap.as4.mime import media_type
 from ehmi_ap.backends.metadata import read_description
 from ehmi_ap.body import Body, Spool, read_all
+from ehmi_ap.crypto import jws
 from ehmi_ap.errors import RequestRefused, SubmissionError
 from ehmi_ap.model import MessageId, Payload, Submission
 from ehmi_ap.server import documents
@@ -39,11 +40,11 @@ async def submit(call: Call) -> web.StreamResponse:
 
 
 async def _submit_sbd(call: Call) -> web.StreamResponse:
-    message_id = call.query("message_id")
+    message_id, signature = call.query("message_id"), _signature(call.request)
     spool = await spooled(call.request, limits_of(call), call.ap.blobs.spool)
     try:
         submission = Submission(
-            payloads=(Payload(body=spool.finish(), mime_type="application/xml"),),
+            payloads=(Payload(body=spool.finish(), mime_type="application/xml", jws=signature),),
             message_id=MessageId(message_id) if message_id else None,
             pmode=call.query("pmode"),
         )
@@ -53,6 +54,8 @@ async def _submit_sbd(call: Call) -> web.StreamResponse:
 
 
 async def _submit_form(call: Call, boundary: str | None) -> web.StreamResponse:
+    if jws.FIELD in call.request.headers:
+        raise RequestRefused(400, f"In a form, a payload's JWS is its `jws` in `{METADATA}`, not {jws.FIELD}.")
     async with _form(call, FormReader(boundary)) as parts:
         if not parts or parts[0][0].name != METADATA:
             raise RequestRefused(400, f"The first part of the form has to be `{METADATA}`, a JSON object.")
@@ -113,12 +116,20 @@ def limits_of(call: Call) -> IntakeLimits:
     return IntakeLimits(bytes=limits.message_bytes, idle=limits.idle_timeout, total=limits.total_timeout)
 
 
-def _in_whose_name(call: Call) -> str | None:
-    """The backend that submits: the caller's own; the administrator may name one."""
+def _in_whose_name(call: Call) -> str:
+    """The backend that submits: the caller's own; the administrator may name one, or the default one submits."""
     asked = call.query("backend")
     if call.caller.backend is not None and asked not in (None, call.caller.backend):
         raise RequestRefused(403, "A backend submits in its own name only.", fix="Leave `backend` out.")
-    return call.caller.backend or asked
+    return call.caller.backend or asked or call.ap.default_backend
+
+
+def _signature(request: web.Request) -> str | None:
+    """C1's JWS over the body."""
+    found = request.headers.getall(jws.FIELD, [])
+    if len(found) > 1:
+        raise RequestRefused(400, f"The request has {jws.FIELD} {len(found)} times.", fix="Send it once.")
+    return found[0] if found else None
 
 
 def _media_type(request: web.Request) -> tuple[str, dict[str, str]]:
@@ -142,6 +153,7 @@ ROUTES = (
             Parameter("pmode", "P-Mode to send under (with an SBD document; in a form it is metadata)"),
             Parameter("message_id", "MessageId to use (with an SBD document; in a form it is metadata)"),
             Parameter("backend", "in whose name, for the administrator; the default backend otherwise"),
+            Parameter(jws.FIELD, "detached JWS over an SBD document (in a form it is metadata)", where="header"),
         ),
         takes=(
             Given("an SBD document", media="application/xml"),

@@ -220,6 +220,9 @@ class FileBlobs:
     def spool(self, *, kept: bool = True, read_soon: bool = True) -> Spool:
         return FileSpool(self._spools, self._threshold, kept=kept, read_soon=read_soon)
 
+    def owns(self, body: Body) -> bool:
+        return body.resident or (isinstance(body, FileBody) and self._is_ours(body))
+
     def check_space(self) -> None:
         """Raises StoreError when the disk is nearly full."""
         try:

@@ -28,6 +28,9 @@ class MemoryBlobs:
     def spool(self, *, kept: bool = True, read_soon: bool = True) -> Spool:  # noqa: ARG002 (the port's)
         return MemorySpool()
 
+    def owns(self, body: Body) -> bool:
+        return body.resident
+
 
 @dataclass(frozen=True, slots=True)
 class _Purged:

@@ -165,7 +165,7 @@ def _write(
         "internal": {"port": 0},
         "keys": {"signing": key},
         "web": {"insecure_http": True, **({"tls": _tls(identities, client)} if client else {})},
-        "backends": {"files": {"kind": "directory", "path": "files"}},
+        "backends": {"files": {"kind": "directory", "path": "files", "built_together": True}},
     }
     (home / "ehmi-ap.toml").write_text(to_toml(table), encoding="utf-8")
     for each in terms:

@@ -56,6 +56,7 @@ def rows(text: str) -> dict[str, str]:
         (settings.KeyFile, "## `[keys.signing]`, `[[keys.decryption]]`"),
         (settings.KeyFiles, "## `[keys.signing]`, `[[keys.decryption]]`"),
         (settings.BackendConfig, "## `[backends.NAME]`"),
+        (settings.BackendSignature, "### `[backends.NAME.signature]`"),
         (directory.Options, '### `kind = "directory"`'),
         (webhook.Options, '### `kind = "webhook"`'),
         (settings.Retention, "## `[retention]`"),

@@ -9,10 +9,12 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from ehmi_ap.body import MemoryBody
 from ehmi_ap.demo.envelope import standard_business_document
 from ehmi_ap.demo.network import PMODE, Network, Site, network
+from ehmi_ap.demo.pki import write_private
 from ehmi_ap.ehmi import sbdh
 from ehmi_ap.model import Payload
 
@@ -84,8 +86,10 @@ def refusing(document: bytes, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def visit(site: Site, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """The environment of somebody who may talk to this access point, in an empty folder."""
+    """The environment of somebody who may talk to this access point, in a folder with the key of the system behind it."""
     monkeypatch.chdir(folder)
+    key = site.signing.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    write_private(folder / "msh.pem", key + site.signing.certificate.x509.public_bytes(Encoding.PEM))
     monkeypatch.setenv("EHMI_AP_URL", site.addresses.internal)
     monkeypatch.setenv("EHMI_AP_TOKEN", site.token)
 

@@ -22,6 +22,9 @@ def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
     return code, said.out, said.err
 
 
+SIGNED = ("--sign", "msh.pem")
+
+
 def loaded(text: str) -> Any:
     return json.loads(text)
 
@@ -32,7 +35,7 @@ def test_send_an_sbd_and_wait_for_its_receipt(
 ) -> None:
     """The document says itself where it goes; --wait ends when the receipt is verified; show has the whole story."""
     (tmp_path / "sbd.xml").write_bytes(document)
-    code, out, _ = run(capsys, "send", "sbd.xml", "--wait")
+    code, out, _ = run(capsys, "send", "sbd.xml", *SIGNED, "--wait")
     assert code == 0
     message_id, state = out.split()
     assert state == "acknowledged"
@@ -58,7 +61,7 @@ def test_a_receiver_that_was_not_looked_up_yet(
 ) -> None:
     """REST has null for its PartyId until then."""
     (tmp_path / "sbd.xml").write_bytes(document)
-    _, out, _ = run(capsys, "send", "sbd.xml", "--wait")
+    _, out, _ = run(capsys, "send", "sbd.xml", *SIGNED, "--wait")
     message_id = out.split()[0]
     as_it_is = Client.message
 
@@ -82,21 +85,21 @@ def test_waiting_has_an_end(
     (tmp_path / "sbd.xml").write_bytes(document)
     waiting = {"state": "accepted", "last_code": "EBMS:0005", "last_detail": "", "message_id": "late@example"}
     monkeypatch.setattr("ehmi_ap.client.Client.message", lambda *args, **kwargs: waiting)
-    code, out, err = run(capsys, "send", "sbd.xml", "--message-id", "late@example", "--wait", "0.1")
+    code, out, err = run(capsys, "send", "sbd.xml", *SIGNED, "--message-id", "late@example", "--wait", "0.1")
     assert (code, out) == (75, "late@example  accepted\n")
     assert "EBMS:0005" in err
     failed = waiting | {"state": "failed", "last_detail": "the peer refused it"}
     monkeypatch.setattr("ehmi_ap.client.Client.message", lambda *args, **kwargs: failed)
-    code, _, err = run(capsys, "send", "sbd.xml", "--message-id", "late@example", "--wait")
+    code, _, err = run(capsys, "send", "sbd.xml", *SIGNED, "--message-id", "late@example", "--wait")
     assert (code, err) == (1, "the message failed: the peer refused it\n")
 
 
 @pytest.mark.usefixtures("at_c2")
 def test_the_same_for_programs(document: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "sbd.xml").write_bytes(document)
-    code, out, _ = run(capsys, "send", "sbd.xml", "--message-id", "json@example", "--json")
+    code, out, _ = run(capsys, "send", "sbd.xml", *SIGNED, "--message-id", "json@example", "--json")
     assert (code, loaded(out)) == (0, {"message_id": "json@example"})
-    code, out, _ = run(capsys, "send", "sbd.xml", "--message-id", "json@example", "--wait", "--json")
+    code, out, _ = run(capsys, "send", "sbd.xml", *SIGNED, "--message-id", "json@example", "--wait", "--json")
     assert (code, loaded(out)["state"]) == (0, "acknowledged")  # the same again is the same message
     code, out, _ = run(capsys, "show", "json@example", "--json")
     assert code == 0
@@ -127,7 +130,7 @@ def test_a_limit_below_one_is_wrong_usage(capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.usefixtures("at_c2")
 def test_since_is_a_day_or_a_time(document: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "sbd.xml").write_bytes(document)
-    assert run(capsys, "send", "sbd.xml", "--message-id", "since@example")[0] == 0
+    assert run(capsys, "send", "sbd.xml", *SIGNED, "--message-id", "since@example")[0] == 0
     for since, there in (("2026-01-01", True), ("2999-01-01", False), ("2999-01-01T12:00:00+02:00", False)):
         code, out, _ = run(capsys, "list", "--since", since)
         assert (code, "since@example" in out) == (0, there)
@@ -149,11 +152,11 @@ def test_other_content_under_the_same_id_is_refused(
     """409 of the REST, told as what, fault and fix."""
     (tmp_path / "one.xml").write_bytes(document)
     (tmp_path / "two.xml").write_bytes(document.replace(b"<HeaderVersion>", b"<HeaderVersion >"))
-    assert run(capsys, "send", "one.xml", "--message-id", "twice@example")[0] == 0
-    code, out, err = run(capsys, "send", "two.xml", "--message-id", "twice@example")
+    assert run(capsys, "send", "one.xml", *SIGNED, "--message-id", "twice@example")[0] == 0
+    code, out, err = run(capsys, "send", "two.xml", *SIGNED, "--message-id", "twice@example")
     assert (code, out) == (1, "")
     assert "new message_id" in err
-    code, out, _ = run(capsys, "send", "two.xml", "--message-id", "twice@example", "--json")
+    code, out, _ = run(capsys, "send", "two.xml", *SIGNED, "--message-id", "twice@example", "--json")
     assert code == 1
     assert set(loaded(out)["error"]) == {"code", "what", "findings", "fault", "fix", "resend"}
 
@@ -170,7 +173,7 @@ def test_an_acknowledged_message_cannot_be_resent(
     document: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "sbd.xml").write_bytes(document)
-    assert run(capsys, "send", "sbd.xml", "--message-id", "done@example", "--wait")[0] == 0
+    assert run(capsys, "send", "sbd.xml", *SIGNED, "--message-id", "done@example", "--wait")[0] == 0
     code, _, err = run(capsys, "resend", "done@example")
     assert code == 1
     assert "acknowledged" in err
@@ -182,14 +185,14 @@ def test_a_refused_message_fails_and_can_be_resent(
 ) -> None:
     """--wait says why; resend opens it again, and it fails again for the same reason."""
     (tmp_path / "sbd.xml").write_bytes(document)
-    code, out, err = run(capsys, "send", "sbd.xml", "--message-id", "refused@example", "--wait")
+    code, out, err = run(capsys, "send", "sbd.xml", *SIGNED, "--message-id", "refused@example", "--wait")
     assert (code, out) == (1, "refused@example  failed\n")
     assert "the message failed: " in err
     assert "EBMS:" in err
     code, out, _ = run(capsys, "resend", "refused@example")
     assert code == 0
     assert out.startswith("refused@example  ")
-    assert run(capsys, "send", "sbd.xml", "--message-id", "refused@example", "--wait")[0] == 1
+    assert run(capsys, "send", "sbd.xml", *SIGNED, "--message-id", "refused@example", "--wait")[0] == 1
     events = loaded(run(capsys, "show", "refused@example", "--json")[1])["events"]
     assert [event["kind"] for event in events].count("msg-sent") == 2
     assert "resent" in [event["kind"] for event in events]

@@ -44,7 +44,8 @@ def at_a(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """In the folder of `a`, without partners."""
     folder = made / "a"
     for path in (*(folder / "trust").iterdir(), *(folder / "pmodes").iterdir()):
-        path.unlink()
+        if path.name != "msh.pem":
+            path.unlink()
     monkeypatch.chdir(folder)
     return folder
 
@@ -93,8 +94,10 @@ class TestInit:
         assert not (tmp_path / "new").exists()
 
     def test_secrets_are_for_the_owner_only(self, made: Path) -> None:
-        secret = [*(made / "a" / "tokens").iterdir(), *(made / "a" / "keys").glob("*.key.pem")]
-        assert len(secret) == 4
+        keys = [path for path in (made / "a" / "keys").iterdir() if b"PRIVATE KEY" in path.read_bytes()]
+        secret = [*(made / "a" / "tokens").iterdir(), *keys]
+        assert sorted(path.name for path in keys) == ["ap.key.pem", "delivery.key.pem", "msh.pem", "tls.key.pem"]
+        assert len(secret) == 6
         assert {path.stat().st_mode & 0o777 for path in secret} == {0o600}
         assert {(made / "a" / name).stat().st_mode & 0o777 for name in ("keys", "tokens", "trust", "data")} == {0o700}
         assert (made / "a" / "exchange" / "outbox").stat().st_mode & 0o777 == 0o770
@@ -239,7 +242,8 @@ class TestPartnerAdd:
         self, at_a: Path, arguments: tuple[str, ...], expected: int
     ) -> None:
         assert add_b(*arguments) == expected
-        assert list((at_a / "pmodes").iterdir()) == list((at_a / "trust").iterdir()) == []
+        assert list((at_a / "pmodes").iterdir()) == []
+        assert [path.name for path in (at_a / "trust").iterdir()] == ["msh.pem"]
 
     def test_all_partners_of_a_network(self, at_a: Path, capsys: pytest.CaptureFixture[str]) -> None:
         with_a_network(at_a)
@@ -277,7 +281,7 @@ class TestPartnerAdd:
         (tmp_path / "weak.pem").write_bytes(pki.make_leaf(None, "b", key="rsa1024-a").pem)
         assert add_b(file=str(tmp_path / "weak.pem")) == Exit.CONFIG
         assert "too short" in capsys.readouterr().err
-        assert list((at_a / "trust").iterdir()) == []
+        assert [path.name for path in (at_a / "trust").iterdir()] == ["msh.pem"]
 
 
 class TestSheet:

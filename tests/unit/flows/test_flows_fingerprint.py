@@ -79,6 +79,7 @@ def test_every_field_is_in_it() -> None:
         "content_id",
         "character_set",
         "properties",
+        "jws",
     }
 
 

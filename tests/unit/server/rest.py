@@ -105,6 +105,7 @@ def _backend(name: str) -> str:
 async def exchange(folder: Path) -> AsyncIterator[tuple[Rest, Rest]]:
     """`alpha` with backends c1 and other, `beta` with c4."""
     backends = {name: _backend(name) for name in ("c1", "other", "c4")}
+    backends["c1"] += "built_together = true\n"
     backends["pushed"] = 'kind = "directory"\npath = "files"\ntoken = { file = "keys/pushed.token" }\n'
     alpha, beta = write_pair(folder, backends=backends)
     async with AsyncExitStack() as stack:
