@@ -33,6 +33,7 @@ from ehmi_ap.flows.authorship import Signature, signature_of
 from ehmi_ap.flows.bell import Bell
 from ehmi_ap.flows.deliver import deliver
 from ehmi_ap.flows.directory import Directory
+from ehmi_ap.flows.explain import quoted
 from ehmi_ap.flows.pickup import Pickup
 from ehmi_ap.flows.probe import Probe
 from ehmi_ap.flows.receive import receive
@@ -57,6 +58,7 @@ PACE = 0.002
 """Seconds at least between two looks of one follower of events."""
 DAILY = 86400.0
 """Seconds between warnings of certificates that end."""
+_QUEUE = "Take one that is waiting or parked: `ehmi-ap eds queue` or GET /api/v1/eds/reports list them."
 
 
 class AccessPoint:
@@ -237,16 +239,19 @@ class AccessPoint:
         found = await self.store.reports.reopen(seq, now=_now())
         if seq is not None and not found:
             report = await self._report_of(seq)
-            raise NotAllowed(f"a report that is {report.state} cannot be told again")
+            raise NotAllowed(f"an event that is {report.state} is not told again", fix=_QUEUE)
         self._background.retry_status()
         return found
 
     async def drop_status(self, seq: int, reason: str) -> None:
         """EDS is not told this report, ever; `reason` is kept with it. Raises NotFound, NotAllowed."""
-        if not await self.store.reports.settle(seq, ReportState.DROPPED, now=_now(), what=reason):
-            report = await self._report_of(seq)
-            raise NotAllowed(f"a report that is {report.state} cannot be dropped")
+        dropped = await self.store.reports.settle(seq, ReportState.DROPPED, now=_now(), what=reason)
+        report = await self._report_of(seq)
+        if not dropped:
+            raise NotAllowed(f"an event that is {report.state} cannot be dropped", fix=_QUEUE)
         self.stats["status_dropped"] += 1
+        facts = {"message_id": report.event.message_id, "kind": report.event.kind.value, "detail": quoted(reason)}
+        log.info("a delivery status was dropped, EDS is not told", extra=facts)
 
     async def put_pmode(self, name: str, table: Mapping[str, object]) -> None:
         """Add or replace a P-Mode, effective at once. Raises ConfigError."""
@@ -392,7 +397,7 @@ class AccessPoint:
     async def _report_of(self, seq: int) -> Report:
         report = await self.store.reports.get(seq)
         if report is None:
-            raise NotFound("there is no such report")
+            raise NotFound("there is no event of this number that EDS is told", fix=_QUEUE)
         return report
 
     async def _stored(self, key: int) -> Stored:

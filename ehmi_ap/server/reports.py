@@ -72,7 +72,7 @@ async def _shown(call: Call, seq: int, *, status: int) -> web.StreamResponse:
 
 
 def _missing() -> NotFound:
-    return NotFound("there is no such report", fix="List what there is with GET /api/v1/eds/reports.")
+    return NotFound("there is no such report", fix="GET /api/v1/eds/reports lists them.")
 
 
 _SEQ = Parameter("seq", "its number", int, where="path")

@@ -105,6 +105,14 @@ async def test_what_is_dropped_is_so_for_good(c4: Rest) -> None:
     assert (report["state"], report["what"]) == ("dropped", "a test, ældre")
 
 
+async def test_the_log_has_the_drop_and_no_number_of_a_patient(c4: Rest, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    seq = await c4.keep_told("logged@x")
+    await c4.ask("POST", f"/eds/reports/{seq}/drop", token=ADMIN, json={"reason": "wrong patient 010101-0227"})
+    [line] = [record.__dict__ for record in caplog.records if "dropped" in record.getMessage()]
+    assert (line["message_id"], line["kind"], line["detail"]) == ("logged@x", "msg-received", "wrong patient [number]")
+
+
 @pytest.mark.parametrize(
     "body",
     [
