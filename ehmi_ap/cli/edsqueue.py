@@ -71,6 +71,7 @@ def run_queue(args: argparse.Namespace) -> int:
         states = args.state or _OPEN
         found = client.reports(state=states, message_id=args.message, page=min(args.limit + 1, 500))
         *reports, more = (*islice(found, args.limit), next(found, None))
+        trouble = client.health().get("delivery_status", ())
     if args.json:
         print_json(reports)
     elif reports:
@@ -79,6 +80,8 @@ def run_queue(args: argparse.Namespace) -> int:
         note("no reports")
     if more is not None:
         note("there are more: --limit")
+    for what in trouble:
+        note(f"not told at present: {what}")
     return Exit.OK
 
 

@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 from aiohttp import web
 
+from ehmi_ap import cli
 from ehmi_ap.access_point import AccessPoint
 from ehmi_ap.body import MemoryBody
 from ehmi_ap.config import Config
@@ -245,6 +246,43 @@ async def test_what_eds_refuses_waits_for_a_person(place: Place) -> None:
         await place.alpha.retry_status(4711)
     with pytest.raises(NotFound):
         await place.alpha.drop_status(4711, "it is not there")
+
+
+async def test_an_operator_deals_with_it_by_commands(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not enrolled, then refused, then as it should be: the queue, the message's timeline, told again, dropped."""
+
+    async def run(*argv: str) -> tuple[str, str]:
+        config = ["--config", str(place.sides[0].config)]
+        assert await asyncio.to_thread(cli.main, [*argv, *config]) == 0
+        said = capsys.readouterr()
+        return said.out, said.err
+
+    place.authorization.enrolment = replace(place.authorization.enrolment, organisations=frozenset())
+    await place.start_eds()
+    message_id = await place.send()
+    await place.settled(place.beta, 1)
+    async with asyncio.timeout(PATIENCE):
+        while not (await place.alpha.health())["delivery_status"]:
+            await asyncio.sleep(0.01)
+    out, err = await run("eds", "queue")
+    assert out.count(f" waiting  {SENDER.sor}/{SENDER.gln}  {message_id}") == 2
+    assert "not told at present: " in err
+    place.authorization.enrolment = replace(place.authorization.enrolment, organisations=place.pairs)
+    place.eds.answer = refusing
+    await run("eds", "retry", "--all")
+    await place.all_parked(place.alpha, 2)
+    out, err = await run("eds", "queue", "--state", "parked", "--message", message_id)
+    assert (out.count("EDS answers with HTTP 422"), out.count("fix: "), err) == (1, 1, "")
+    first, second = await place.reports(place.alpha)
+    place.eds.answer = None
+    assert (await run("eds", "retry", str(first.event.seq)))[0] == "told at once: 1\n"
+    await place.all_parked(place.alpha, 1)
+    await run("eds", "drop", str(second.event.seq), "--reason", "a test")
+    out, _ = await run("show", message_id)
+    told = [line.strip() for line in out.splitlines() if line.strip().startswith("EDS")]
+    assert [line.split(" since ")[0].split(" at ")[0] for line in told] == ["EDS has it", "EDS is never told, dropped"]
+    assert told[0].endswith(": /fhir/AuditEvent/1")
+    assert (await run("eds", "queue")) == ("", "no reports\n")
 
 
 async def test_who_is_not_enrolled_is_named_and_messages_pass(place: Place) -> None:
