@@ -148,10 +148,8 @@ def _write(
         if side.tls
         else "insecure_http = true\n\n[web]\ninsecure_http = true\n"
     )
-    tables = "".join(
-        f"[backends.{name}]\n" + (body or 'kind = "directory"\npath = "files"\npoll = 0.05\n') + "\n"
-        for name, body in backends.items()
-    )
+    files = 'kind = "directory"\npath = "files"\npoll = 0.05\n' + ("built_together = true\n" if profile else "")
+    tables = "".join(f"[backends.{name}]\n{body or files}\n" for name, body in backends.items())
     side.config.write_text(
         f'domain = "{side.name}.example"\n'
         f'party = {{ id = "{side.name}", type = "{PARTY_TYPE}" }}\n'
