@@ -5,7 +5,7 @@
 A path is told apart by its segments, each decoded by itself: `%2F` is no slash (spec/discovery.md 2.1).
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,6 +30,9 @@ class Page:
 Pages = Callable[[Segments], Page | None]
 """From a path's segments, decoded, to what is there."""
 
+Answerer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+"""Any HTTP service."""
+
 
 @asynccontextmanager
 async def serving(
@@ -50,11 +53,20 @@ async def serving(
             return web.Response(status=304, headers=headers)
         return web.Response(body=page.body, headers=headers)
 
+    async with answering(answer, tls=tls, host=host, port=port) as base:
+        yield f"{base}{path}"
+
+
+@asynccontextmanager
+async def answering(
+    answer: Answerer, *, tls: SSLContext | None = None, host: str = "localhost", port: int = 0
+) -> AsyncIterator[str]:
+    """The URL, without a path, at which `answer` is asked; port 0: a free one."""
     runner = web.ServerRunner(web.Server(answer), shutdown_timeout=1.0)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port, ssl_context=tls).start()
-        yield f"{'https' if tls else 'http'}://{host}:{runner.addresses[0][1]}{path}"
+        yield f"{'https' if tls else 'http'}://{host}:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
 

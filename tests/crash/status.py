@@ -13,10 +13,12 @@ from pathlib import Path
 
 from aiohttp import web
 
+from ehmi_ap.demo.authorization import Enrolment
 from ehmi_ap.demo.bundle import RECEIVER, SENDER
+from ehmi_ap.model import Organisation
 from ehmi_ap.net.tls import server_context
 from tests import pair
-from tests.delivery_status import AuthorizationServer, Enrolment, StatusService
+from tests.delivery_status import AuthorizationServer, StatusService
 from tests.servers import TlsFiles, peer
 
 UNWELL, CUT_OFF = 0.1, 0.1
@@ -40,12 +42,12 @@ class MoodyEds(threading.Thread):
         super().__init__(name="eds")
         self._files = TlsFiles(folder)
         self._chance = chance
-        pairs = frozenset((each.sor, each.gln) for each in (SENDER, RECEIVER))
+        served = frozenset(Organisation(each.sor, each.gln) for each in (SENDER, RECEIVER))
         enrolment = Enrolment(
-            client_id="our-ap", subject="CN=client,O=Test,C=DK", device_id="Our-AP", organisations=pairs
+            client_id="our-ap", subject="CN=client,O=Test,C=DK", device_id="Our-AP", organisations=served
         )
         self._authorization = AuthorizationServer(enrolment)
-        self._service = StatusService(self._authorization.key)
+        self._service = StatusService(self._authorization.key.public_key())
         self._ports = pair.free_ports(2)
         self._loop = asyncio.new_event_loop()
         self._ended = asyncio.Event()
@@ -87,9 +89,9 @@ class MoodyEds(threading.Thread):
     def _told(self) -> Mapping[tuple[str, str], list[str]]:
         """The subtypes of each envelope, by whose token they came."""
         told: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-        for event, (sor, _) in zip(self._service.taken, self._service.contexts, strict=True):
+        for event, context in zip(self._service.taken, self._service.contexts, strict=True):
             [envelope] = [e for e in event["entity"] if e["type"]["code"] == "ehmiTransportEnvelope"]
-            told[sor, envelope["what"]["identifier"]["value"]].append(event["subtype"][0]["code"])
+            told[context.sor, envelope["what"]["identifier"]["value"]].append(event["subtype"][0]["code"])
         return told
 
     async def _serve(self) -> None:

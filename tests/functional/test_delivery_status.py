@@ -17,18 +17,20 @@ from ehmi_ap import cli
 from ehmi_ap.access_point import AccessPoint
 from ehmi_ap.body import MemoryBody
 from ehmi_ap.config import Config
-from ehmi_ap.demo.bundle import PATIENT_CPR, RECEIVER, SENDER, Organization
+from ehmi_ap.demo.authorization import Enrolment
+from ehmi_ap.demo.bundle import PATIENT_CPR, RECEIVER, SENDER
+from ehmi_ap.demo.eds import outcome
 from ehmi_ap.demo.envelope import standard_business_document
 from ehmi_ap.ehmi.receipts import envelope_receipt
 from ehmi_ap.ehmi.unwrap import unwrap
 from ehmi_ap.errors import NotAllowed, NotFound
-from ehmi_ap.model import Direction, MessageId, Payload, Submission
+from ehmi_ap.model import Direction, MessageId, Organisation, Payload, Submission
 from ehmi_ap.net.tls import server_context
 from ehmi_ap.ports import Query
 from ehmi_ap.reports import Report, ReportState
 from ehmi_ap.server import listening
 from tests import pair
-from tests.delivery_status import AuthorizationServer, Enrolment, StatusService, outcome
+from tests.delivery_status import AuthorizationServer, StatusService
 from tests.fhir_profiles import Profiles
 from tests.servers import TlsFiles, peer
 
@@ -38,12 +40,22 @@ EDS = """
 [eds]
 base = "https://localhost:{eds}/fhir"
 issuer = "https://localhost:{issuer}"
-client_id = "our-ap"
+client_id = "{of.client_id}"
 tls_trust = "eds-ca"
 tls = {{ certificate = "{client}" }}
-device = {{ id = "Our-AP" }}
-organisations = [{{ name = "Ours", sor = "{sor}", gln = "{gln}" }}]
+device = {{ id = "{of.device_id}" }}
+organisations = [{{ name = "Ours", sor = "{serves.sor}", gln = "{serves.gln}" }}]
 """
+
+ENROLMENTS = {
+    side: Enrolment(
+        client_id=side,
+        subject=f"CN={client},O=Test,C=DK",
+        device_id=f"{side}-AP",
+        organisations=frozenset({Organisation(serves.sor, serves.gln)}),
+    )
+    for side, client, serves in (("alpha", "client", SENDER), ("beta", "other client", RECEIVER))
+}
 
 
 class Place:
@@ -53,19 +65,27 @@ class Place:
         self._stack = stack
         self._running: dict[AccessPoint, AsyncExitStack] = {}
         self._tls = TlsFiles(folder)
-        self.pairs = frozenset((each.sor, each.gln) for each in (SENDER, RECEIVER))
-        subject = "CN=client,O=Test,C=DK"
-        enrolment = Enrolment(client_id="our-ap", subject=subject, device_id="Our-AP", organisations=self.pairs)
-        self.authorization = AuthorizationServer(enrolment)
-        self.eds = StatusService(self.authorization.key)
+        self.authorization = AuthorizationServer()
+        self.eds = StatusService(self.authorization.key.public_key())
         self._ports = pair.free_ports(2)
-        settings = EDS.format(
-            eds=self._ports[0], issuer=self._ports[1], client=self._tls.client, sor=SENDER.sor, gln=SENDER.gln
-        )
-        once = "[retry]\nattempts = 1\n"
-        self.sides = pair.write_pair(folder / "pair", settings=settings, profile="ehmi", pmode=once)
+        self.sides = pair.write_pair(folder / "pair", profile="ehmi", pmode="[retry]\nattempts = 1\n")
+        files = {"alpha": self._tls.client, "beta": self._tls.other_client}
         for side in self.sides:
-            (side.home / "trust" / "eds-ca.pem").write_bytes(self._tls.ca.pem)
+            self._write(side, files[side.name])
+        self.enrol()
+
+    def enrol(self, *, without_organisations: bool = False) -> None:
+        """Both access points; `without_organisations`: they may speak for nobody."""
+        for each in ENROLMENTS.values():
+            self.authorization.enrol(replace(each, organisations=frozenset()) if without_organisations else each)
+
+    def _write(self, side: pair.Side, client: Path) -> None:
+        enrolment = ENROLMENTS[side.name]
+        [serves] = enrolment.organisations
+        eds, issuer = self._ports
+        table = EDS.format(eds=eds, issuer=issuer, client=client, of=enrolment, serves=serves)
+        side.config.write_text(side.config.read_text() + table)
+        (side.home / "trust" / "eds-ca.pem").write_bytes(self._tls.ca.pem)
 
     async def start(self) -> None:
         self.alpha, self.beta = [await self.up(side) for side in self.sides]
@@ -119,15 +139,20 @@ class Place:
     def by_envelope(self) -> Mapping[tuple[str, str], list[str]]:
         """The subtypes that EDS was told of each envelope by each access point, in the order in which it was."""
         told: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-        for event, (sor, _) in zip(self.eds.taken, self.eds.contexts, strict=True):
-            told[sor, of(event, "ehmiTransportEnvelope")].append(event["subtype"][0]["code"])
+        for event in self.eds.taken:
+            told[device(event), of(event, "ehmiTransportEnvelope")].append(event["subtype"][0]["code"])
         return told
 
-    def outcomes(self, organisation: Organization = SENDER) -> list[tuple[str, str]]:
-        """What was told on behalf of an organisation."""
-        told = zip(self.eds.taken, self.eds.contexts, strict=True)
-        context = (organisation.sor, organisation.gln)
-        return [(event["subtype"][0]["code"], event["outcome"]) for event, by in told if by == context]
+    def outcomes(self, side: str = "alpha") -> list[tuple[str, str]]:
+        """What was told by one side."""
+        by = ENROLMENTS[side].device_id
+        return [(event["subtype"][0]["code"], event["outcome"]) for event in self.eds.taken if device(event) == by]
+
+
+def device(event: Json) -> str:
+    """Who tells it."""
+    identifier: str = event["source"]["observer"]["identifier"]["value"]
+    return identifier
 
 
 def of(event: Json, code: str) -> str:
@@ -150,8 +175,8 @@ async def test_each_access_point_tells_that_it_received_and_sent(place: Place, s
     message_id = await place.send()
     await place.settled(place.beta, 1)
     await place.told()
-    for organisation in (SENDER, RECEIVER):
-        assert place.outcomes(organisation) == [("msg-received", "0"), ("msg-sent", "0")]
+    for side in ENROLMENTS:
+        assert place.outcomes(side) == [("msg-received", "0"), ("msg-sent", "0")]
     profiles = Profiles(shared_data / "eds")
     assert [profiles.findings(event) for event in place.eds.taken] == [[]] * 4
     assert set(place.authorization.scopes) == {
@@ -201,7 +226,7 @@ async def test_what_is_given_up_is_outcome_8(place: Place) -> None:
     await place.alpha.resend(stored.key)
     await place.settled(place.beta, 1)
     await place.told(place.alpha)
-    assert place.outcomes(SENDER)[2:] == [("msg-sent", "0")]
+    assert place.outcomes()[2:] == [("msg-sent", "0")]
 
 
 async def test_nothing_is_lost_while_eds_is_down(place: Place) -> None:
@@ -257,7 +282,7 @@ async def test_an_operator_deals_with_it_by_commands(place: Place, capsys: pytes
         said = capsys.readouterr()
         return said.out, said.err
 
-    place.authorization.enrolment = replace(place.authorization.enrolment, organisations=frozenset())
+    place.enrol(without_organisations=True)
     await place.start_eds()
     message_id = await place.send()
     await place.settled(place.beta, 1)
@@ -267,7 +292,7 @@ async def test_an_operator_deals_with_it_by_commands(place: Place, capsys: pytes
     out, err = await run("eds", "queue")
     assert out.count(f" waiting  {SENDER.sor}/{SENDER.gln}  {message_id}") == 2
     assert "not told at present: " in err
-    place.authorization.enrolment = replace(place.authorization.enrolment, organisations=place.pairs)
+    place.enrol()
     place.eds.answer = refusing
     await run("eds", "retry", "--all")
     await place.all_parked(place.alpha, 2)
@@ -286,7 +311,7 @@ async def test_an_operator_deals_with_it_by_commands(place: Place, capsys: pytes
 
 
 async def test_who_is_not_enrolled_is_named_and_messages_pass(place: Place) -> None:
-    place.authorization.enrolment = replace(place.authorization.enrolment, organisations=frozenset())
+    place.enrol(without_organisations=True)
     await place.start_eds()
     await place.send()
     await place.settled(place.beta, 1)
@@ -295,7 +320,7 @@ async def test_who_is_not_enrolled_is_named_and_messages_pass(place: Place) -> N
             await asyncio.sleep(0.01)
     assert health["status"] == "ok"
     assert "invalid_scope" in str(health["delivery_status"])
-    place.authorization.enrolment = replace(place.authorization.enrolment, organisations=place.pairs)
+    place.enrol()
     await place.told()
     assert len(place.eds.taken) == 4
     assert (await place.alpha.health())["delivery_status"] == []

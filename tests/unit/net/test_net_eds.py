@@ -10,6 +10,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import unused_port
 
+from ehmi_ap.demo.authorization import Enrolment
+from ehmi_ap.demo.eds import outcome
 from ehmi_ap.ehmi.auditevent import Deed, Device, audit_event
 from ehmi_ap.ehmi.status import Facts
 from ehmi_ap.envelope import Document, Kind
@@ -19,7 +21,7 @@ from ehmi_ap.net.eds import EdsClient
 from ehmi_ap.net.tls import client_context, server_context
 from ehmi_ap.net.tokens import Tokens
 from ehmi_ap.reports import StatusAnswer, StatusOutcome
-from tests.delivery_status import Answerer, AuthorizationServer, Enrolment, StatusService, outcome
+from tests.delivery_status import Answerer, AuthorizationServer, StatusService
 from tests.servers import TlsFiles, peer
 
 SENDER = Organisation("8851000016006", "5790000121526")
@@ -75,10 +77,10 @@ async def world(tls: TlsFiles) -> AsyncIterator[World]:
         client_id="our-ap",
         subject="CN=client,O=Test,C=DK",
         device_id="Our-AP",
-        organisations=frozenset({(SENDER.sor, SENDER.gln), ("937961000016000", "5790000201389")}),
+        organisations=frozenset({SENDER, Organisation("937961000016000", "5790000201389")}),
     )
     authorization = AuthorizationServer(enrolment)
-    made = World(tls, authorization, StatusService(authorization.key))
+    made = World(tls, authorization, StatusService(authorization.key.public_key()))
     context = server_context(certificate=tls.server, client_ca=tls.client_ca)
     async with peer(authorization, context) as issuer, peer(made.eds, context) as base:
         made.issuer = issuer.removesuffix("/as4")
@@ -107,13 +109,13 @@ async def test_a_token_serves_many_events(world: World) -> None:
 
 
 async def test_a_token_that_is_refused_is_renewed_once(world: World) -> None:
-    world.eds.revoked = {"token-1"}
+    world.eds.disbelieves = 1
     assert (await world.report(event())).outcome is StatusOutcome.TAKEN
     assert len(world.authorization.scopes) == 2
 
 
 async def test_a_second_refusal_is_ours_to_mend(world: World) -> None:
-    world.eds.revoked = {f"token-{number}" for number in range(9)}
+    world.eds.disbelieves = 9
     answer = await world.report(event())
     assert (answer.outcome, answer.what) == (StatusOutcome.MISCONFIGURED, "EDS answers with HTTP 401")
     assert len(world.authorization.scopes) == len(world.eds.requests) == 2
@@ -297,7 +299,7 @@ async def test_an_authorization_server_in_trouble_is_asked_later(world: World) -
 
 
 async def test_an_eds_that_is_not_trusted_gets_neither_token_nor_event(world: World, tls: TlsFiles) -> None:
-    eds = StatusService(world.authorization.key)
+    eds = StatusService(world.authorization.key.public_key())
     async with peer(eds, server_context(certificate=tls.elsewhere)) as base:
         answer = await world.report(event(), base=base)
     assert answer.outcome is StatusOutcome.MISCONFIGURED

@@ -1,6 +1,7 @@
 """Tokens against a real authorization server over mutual TLS: when one is asked for, and every reason for none."""
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,11 +11,13 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import unused_port
 
+from ehmi_ap.demo.authorization import Enrolment
+from ehmi_ap.model import Organisation
 from ehmi_ap.net.calls import Caller
 from ehmi_ap.net.tls import client_context, server_context
 from ehmi_ap.net.tokens import LONGEST, SHORTEST, NoToken, Tokens
-from tests.delivery_status import AuthorizationServer, Enrolment
-from tests.servers import Answerer, TlsFiles, peer
+from tests.delivery_status import Answerer, AuthorizationServer
+from tests.servers import TlsFiles, peer
 
 ONE = "EDS system/AuditEvent.crs SOR:8851000016006 GLN:5790000121526"
 TWO = "EDS system/AuditEvent.crs SOR:263001000016001 GLN:5790000201389"
@@ -22,8 +25,12 @@ ENROLMENT = Enrolment(
     client_id="our-ap",
     subject="CN=client,O=Test,C=DK",
     device_id="Our-AP",
-    organisations=frozenset({("8851000016006", "5790000121526"), ("263001000016001", "5790000201389")}),
+    organisations=frozenset(
+        {Organisation("8851000016006", "5790000121526"), Organisation("263001000016001", "5790000201389")}
+    ),
 )
+
+GOOD = {"access_token": "abc", "token_type": "Bearer", "expires_in": 300}
 
 
 class Clock:
@@ -156,7 +163,12 @@ async def test_how_long_it_serves(
     tls: TlsFiles, server: AuthorizationServer, clock: Clock, lives: Any, serves: float
 ) -> None:
     """What does not say how long it lives, or nonsense, serves for a short while; nothing for more than a day."""
-    server.lives = lives
+    numbers = itertools.count()
+
+    async def token(request: web.Request) -> web.Response:
+        return web.json_response({**GOOD, "access_token": f"token-{next(numbers)}", "expires_in": lives})
+
+    server.instead["/mtls/token"] = token
     async with client(tls, server, clock) as tokens:
         first = await tokens.get(ONE)
         assert isinstance(first, str)
@@ -187,7 +199,7 @@ async def test_the_metadata_is_found_in_either_place(tls: TlsFiles, clock: Clock
 
     async def metadata(request: web.Request) -> web.Response:
         issuer = f"https://{request.host}{path}"
-        return web.json_response(server.metadata(request, issuer=issuer))
+        return web.json_response({**server.metadata(request), "issuer": issuer})
 
     short = path.rstrip("/")
     before, behind = f"/.well-known/oauth-authorization-server{short}", f"{short}/.well-known/openid-configuration"
@@ -202,7 +214,7 @@ async def test_a_server_without_an_alias_for_mutual_tls(
     tls: TlsFiles, server: AuthorizationServer, clock: Clock
 ) -> None:
     async def metadata(request: web.Request) -> web.Response:
-        return web.json_response(server.metadata(request, mtls_endpoint_aliases={"revocation_endpoint": "x"}))
+        return web.json_response({**server.metadata(request), "mtls_endpoint_aliases": {"revocation_endpoint": "x"}})
 
     server.instead = {"/.well-known/oauth-authorization-server": metadata, "/token": server.token}
     async with client(tls, server, clock) as tokens:
@@ -213,7 +225,7 @@ async def test_a_server_without_an_alias_for_mutual_tls(
 async def test_an_endpoint_that_moved_is_found_again(tls: TlsFiles, server: AuthorizationServer, clock: Clock) -> None:
     async def moved(request: web.Request) -> web.Response:
         aliases = {"token_endpoint": f"https://{request.host}/new"}
-        return web.json_response(server.metadata(request, mtls_endpoint_aliases=aliases))
+        return web.json_response({**server.metadata(request), "mtls_endpoint_aliases": aliases})
 
     async with client(tls, server, clock) as tokens:
         await tokens.get(ONE)
@@ -270,7 +282,7 @@ async def test_metadata_of_another_issuer(tls: TlsFiles, server: AuthorizationSe
     """RFC 8414 3.3; its token endpoint is not asked."""
 
     async def metadata(request: web.Request) -> web.Response:
-        return web.json_response(server.metadata(request, issuer="https://other.example"))
+        return web.json_response({**server.metadata(request), "issuer": "https://other.example"})
 
     server.instead["/.well-known/oauth-authorization-server"] = metadata
     found = await refused(tls, server, clock)
@@ -285,7 +297,7 @@ async def test_metadata_without_a_token_endpoint(
 ) -> None:
     async def metadata(request: web.Request) -> web.Response:
         changes = {"token_endpoint": endpoint, "mtls_endpoint_aliases": {"token_endpoint": endpoint}}
-        return web.json_response(server.metadata(request, **changes))
+        return web.json_response({**server.metadata(request), **changes})
 
     server.instead["/.well-known/oauth-authorization-server"] = metadata
     assert "no token endpoint" in (await refused(tls, server, clock)).what
@@ -326,9 +338,6 @@ async def test_metadata_that_cannot_be_read(
         f"the authorization server's metadata cannot be read: HTTP {status}",
     )
     assert found.retry_after == (9.0 if status == 503 else None)
-
-
-GOOD = {"access_token": "abc", "token_type": "Bearer", "expires_in": 300}
 
 
 @pytest.mark.parametrize(
