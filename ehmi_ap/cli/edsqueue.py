@@ -1,8 +1,8 @@
 """`ehmi-ap eds`, what EDS does not have: shown, told at once, or given up."""
 
 import argparse
-from collections.abc import Iterable, Mapping
-from itertools import groupby, islice
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ehmi_ap.cli.arguments import positive
@@ -16,23 +16,39 @@ Json = Mapping[str, Any]
 
 _STATES = ("waiting", "parked", "taken", "dropped")
 _OPEN = ("waiting", "parked")
-_HEAD = ("SEQ", "WHEN", "EVENT", "STATE", "SOR/GLN", "MESSAGE ID")
+_SEQ = "the event, by its number in `eds queue`"
+_HEAD = ("SEQ", "WHEN", "EVENT", "STATE", "WHY", "SOR/GLN", "MESSAGE ID")
 _TOLD = {
     "waiting": "EDS does not have it yet",
     "parked": "EDS does not have it, parked since {when}",
     "taken": "EDS has it since {when}",
     "dropped": "EDS is never told, dropped at {when}",
 }
-_INDENT = " " * 4
 
 
 def add(parts: "Subparsers") -> None:
     """Register these parts of the command."""
+    _add_queue(parts)
+    retry = parts.add_parser(
+        "retry",
+        help="have EDS told at once what is parked or waits",
+        description="Parked events wait again, and EDS is asked at once, whatever hindered before. For after something "
+        "was mended, here or there. Needs the administrator's token.",
+    )
+    retry.add_argument("seq", nargs="*", type=positive, metavar="SEQ", help=_SEQ)
+    retry.add_argument("--all", action="store_true", help="everything that is parked or waits")
+    add_daemon(retry)
+    retry.set_defaults(run=run_retry)
+    _add_drop(parts)
+
+
+def _add_queue(parts: "Subparsers") -> None:
     queue = parts.add_parser(
         "queue",
         help="list what EDS was not told yet",
         description="Lists the events that EDS does not have yet, in the order in which they happened: those that wait "
-        "to be told, and those that are parked, because EDS refused them. Needs the administrator's token.",
+        "to be told, and those that are parked, because EDS refused them or they cannot be made. Needs the "
+        "administrator's token.",
     )
     queue.add_argument(
         "--state", choices=_STATES, action="append", help="in this state (may be repeated; default: waiting, parked)"
@@ -41,23 +57,16 @@ def add(parts: "Subparsers") -> None:
     queue.add_argument("--limit", type=positive, default=50, metavar="N", help="at most N events (default: 50)")
     add_daemon(queue)
     queue.set_defaults(run=run_queue)
-    retry = parts.add_parser(
-        "retry",
-        help="have EDS told at once what is parked or waits",
-        description="Parked events wait again, and EDS is asked at once, whatever hindered before. For after something "
-        "was mended, here or there. Needs the administrator's token.",
-    )
-    retry.add_argument("seq", nargs="*", type=positive, metavar="SEQ", help="the event, by its number in `eds queue`")
-    retry.add_argument("--all", action="store_true", help="everything that is parked or waits")
-    add_daemon(retry)
-    retry.set_defaults(run=run_retry)
+
+
+def _add_drop(parts: "Subparsers") -> None:
     drop = parts.add_parser(
         "drop",
         help="give an event up for good: EDS is never told",
-        description="Gives an event up that is parked or waits, for good: EDS is never told, and this cannot be taken "
-        "back. The message is none the worse for it. Needs the administrator's token.",
+        description="Gives an event up that is parked or waits, for good: EDS is not told any more, and this cannot be "
+        "taken back. The message is none the worse for it. Needs the administrator's token.",
     )
-    drop.add_argument("seq", type=positive, metavar="SEQ", help="the event, by its number in `eds queue`")
+    drop.add_argument("seq", type=positive, metavar="SEQ", help=_SEQ)
     drop.add_argument(
         "--reason", required=True, metavar="TEXT", help="why, for who looks at it later; name no patient in it"
     )
@@ -66,7 +75,7 @@ def add(parts: "Subparsers") -> None:
 
 
 def run_queue(args: argparse.Namespace) -> int:
-    """Print a table with what hinders below, or a JSON array of the reports as the REST describes them."""
+    """Print a table and what hinders, or a JSON array of the reports as the REST describes them."""
     with connect(args) as client:
         states = args.state or _OPEN
         found = client.reports(state=states, message_id=args.message, page=min(args.limit + 1, 500))
@@ -121,26 +130,26 @@ def told(report: Json) -> str:
     return f"{said}: {more}" if more else said
 
 
-def _print(reports: Iterable[Json]) -> None:
-    """What hinders several in a row stands once, below the last of them."""
-    rows: list[tuple[str, ...]] = [_HEAD]
-    below: dict[int, tuple[str, ...]] = {}
-    for (what, fix), alike in groupby(reports, key=lambda report: (report["what"], report["fix"])):
-        rows += map(_row, alike)
-        below[len(rows) - 1] = tuple(text for text in (what, f"fix: {fix}" if fix else "") if text)
-    for number, line in enumerate(table(rows)):
+def _print(reports: Sequence[Json]) -> None:
+    """What hinders several stands once, below all."""
+    whys = list(dict.fromkeys((report["what"], report["fix"]) for report in reports if report["what"]))
+    numbers = {why: str(number) for number, why in enumerate(whys, 1)}
+    for line in table([_HEAD, *(_row(report, numbers) for report in reports)]):
         print(line)
-        for text in below.get(number, ()):
-            print(_INDENT + text)
+    for (what, fix), number in numbers.items():
+        print(f"\n{number}  {what}")
+        if fix:
+            print(f"{'':{len(number)}}  fix: {fix}")
 
 
-def _row(report: Json) -> tuple[str, ...]:
+def _row(report: Json, numbers: Mapping[tuple[str, str], str]) -> tuple[str, ...]:
     organisation = report["organisation"]
     return (
         str(report["seq"]),
         _when(report["at"]),
         f"{report['kind']}{' failed' if report['failed'] else ''}",
         report["state"],
+        numbers.get((report["what"], report["fix"]), "-"),
         f"{organisation['sor'] or '-'}/{organisation['gln'] or '-'}",
         report["message_id"],
     )

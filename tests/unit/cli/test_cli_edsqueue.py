@@ -56,12 +56,14 @@ def test_the_queue_says_what_hinders(seq: dict[str, int], capsys: pytest.Capture
     code, out, err = run(capsys, "eds", "queue")
     assert (code, err) == (0, "")
     assert [re.sub(" +", " ", line) for line in out.splitlines()] == [
-        "SEQ WHEN EVENT STATE SOR/GLN MESSAGE ID",
-        f"{seq['waiting@x']} 2026-11-23 08:00:00 msg-received waiting {WHO} waiting@x",
-        " EDS answers with HTTP 503",
-        f"{seq['parked@x']} 2026-11-23 08:00:00 msg-received parked {WHO} parked@x",
-        f"{seq['parked-too@x']} 2026-11-23 08:00:00 msg-received parked {WHO} parked-too@x",
-        f" {REFUSED}",
+        "SEQ WHEN EVENT STATE WHY SOR/GLN MESSAGE ID",
+        f"{seq['waiting@x']} 2026-11-23 08:00:00 msg-received waiting 1 {WHO} waiting@x",
+        f"{seq['parked@x']} 2026-11-23 08:00:00 msg-received parked 2 {WHO} parked@x",
+        f"{seq['parked-too@x']} 2026-11-23 08:00:00 msg-received parked 2 {WHO} parked-too@x",
+        "",
+        "1 EDS answers with HTTP 503",
+        "",
+        f"2 {REFUSED}",
         f" fix: {FIX}",
     ]
 
