@@ -5,29 +5,26 @@
         net.registry                        the zone and the SMP that have both, and the CAs
 
 Rules of this room:
-- No file of an access point says anything of the other: a P-Mode names the network, and the network the CAs.
 - C1 and C4 are systems of their own: C1 signs what it submits, and C4 is given it signed, below a CA for systems.
 - Nothing of the product is replaced: the configurations are files that `ehmi-ap serve` would take as well, the
   access points are AccessPoint, the listeners are the server's, on ports of the loopback that the system chooses.
 - Everything is below one folder, and everything that was started has ended when the block ends.
 """
 
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from shutil import copyfile
 
-from ehmi_ap import tables
 from ehmi_ap.access_point import AccessPoint
 from ehmi_ap.as4 import mime
 from ehmi_ap.config import Config
 from ehmi_ap.crypto.keys import KeyPair, Trust, load_key_pairs
 from ehmi_ap.crypto.signers import Signers
-from ehmi_ap.demo.pki import ORGANIZATION, Authority, Credential, Files, write_private
-from ehmi_ap.demo.registry import AP_CA, NETWORK, TLS_CA, Registry, registry
+from ehmi_ap.demo.layout import SYSTEM_CA, SYSTEMS, Around, common_name, lay_out, subject
+from ehmi_ap.demo.pki import Authority, Credential
+from ehmi_ap.demo.registry import Registry, registry
 from ehmi_ap.discovery.found import Found, Result, Wanted
 from ehmi_ap.discovery.identifiers import wanted
 from ehmi_ap.discovery.network import Network as Rules
@@ -35,11 +32,6 @@ from ehmi_ap.errors import PeerError
 from ehmi_ap.model import Wire
 from ehmi_ap.profile import Addressing
 from ehmi_ap.server import Addresses, listening
-
-PARTY_TYPE = "urn:oasis:names:tc:ebcore:partyid-type:unregistered"
-PMODE = "ehmi"
-SYSTEM_CA = "demo-system-ca"
-"""The CA, by its name in trust/, of what signs between a system and its access point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +119,10 @@ async def network(home: Path, *, now: datetime, offer: Addressing) -> AsyncItera
     async with AsyncExitStack() as stack:
         found = await stack.enter_async_context(registry(home / "registry", now=now))
         systems = Authority.new(f"ehmi-ap {SYSTEM_CA}", now=now)
+        around = Around(registry=found, systems=systems, offer=offer, now=now)
         sites = {}
-        for name, system in _SYSTEMS.items():
-            ap = WatchedAccessPoint(_lay_out(home / name, name, system, found, systems, offer, now))
+        for name, system in SYSTEMS.items():
+            ap = WatchedAccessPoint(lay_out(home / name, name, around))
             await stack.enter_async_context(ap)
             addresses = await stack.enter_async_context(listening(ap))
             token = (home / name / "token").read_text()
@@ -140,8 +133,8 @@ async def network(home: Path, *, now: datetime, offer: Addressing) -> AsyncItera
                 addresses=addresses,
                 token=token,
                 files=home / system,
-                signing=_pair(systems.system(_name(system), now=now)),
-                signers=Signers(anchors=(_pair(systems.credential).certificate,), subjects=(_subject(name),)),
+                signing=_pair(systems.system(common_name(system), now=now)),
+                signers=Signers(anchors=(_pair(systems.credential).certificate,), subjects=(subject(name),)),
             )
         net = Network(c2=sites["c2"], c3=sites["c3"], registry=found)
         for site, participant in ((net.c2, offer.sender), (net.c3, offer.receiver)):
@@ -151,90 +144,8 @@ async def network(home: Path, *, now: datetime, offer: Addressing) -> AsyncItera
         yield net
 
 
-_SYSTEMS = {"c2": "c1", "c3": "c4"}
-"""Who stands behind which access point; also the name of its backend."""
-
-
-def _name(system: str) -> str:
-    """The common name by which somebody signs between a system and its access point."""
-    return f"demo-{system}"
-
-
-def _subject(system: str) -> str:
-    return f"CN={_name(system)},O={ORGANIZATION},C=DK"
-
-
 def _pair(credential: Credential) -> KeyPair:
     return load_key_pairs(credential.key_pem + credential.certificate_pem)[0]
-
-
-def _lay_out(
-    folder: Path, name: str, system: str, found: Registry, systems: Authority, offer: Addressing, now: datetime
-) -> Config:
-    """Write all files of one access point, and read its ehmi-ap.toml back."""
-    settings = _settings(folder, name, system, found, systems, now)
-    for kept in ("trust", "pmodes", "networks"):
-        (folder / kept).mkdir()
-    for authority in found.authorities:
-        copyfile(found.folder / f"{authority}.pem", folder / "trust" / f"{authority}.pem")
-    (folder / "trust" / f"{SYSTEM_CA}.pem").write_bytes(systems.certificate_pem)
-    (folder / "networks" / f"{NETWORK}.toml").write_text(tables.to_toml(found.settings))
-    (folder / "pmodes" / f"{PMODE}.toml").write_text(tables.to_toml(_pmode(offer)))
-    write_private(folder / "token", secrets.token_urlsafe(24).encode())
-    file = folder / "ehmi-ap.toml"
-    file.write_text(tables.to_toml(settings))
-    return Config.load(file)
-
-
-def _settings(
-    folder: Path, name: str, system: str, found: Registry, systems: Authority, now: datetime
-) -> dict[str, object]:
-    """What ehmi-ap.toml says; the keys that it names are written."""
-    party = f"demo-ap-{name}"
-    keys = found.authorities[AP_CA].access_point(party, now=now).write(folder / "keys", "ap")
-    server = found.authorities[TLS_CA].tls_server(party, now=now).write(folder / "keys", "tls")
-    client = found.authorities[TLS_CA].tls_client(party, now=now).write(folder / "keys", "smp-client")
-    delivery = systems.system(_name(name), now=now).write(folder / "keys", "delivery")
-    backend = {"kind": "directory", "path": f"../{system}", "token": {"file": "token"}}
-    signature = {"trust": [SYSTEM_CA], "subjects": [_subject(system)], "key": _key_file(delivery)}
-    return {
-        "domain": f"{name}.demo.example",
-        "party": {"id": party, "type": PARTY_TYPE},
-        "as4": {
-            "host": "127.0.0.1",
-            "port": 0,
-            "public_url": "https://localhost/as4",
-            "tls": _named(server),
-        },
-        "internal": {"host": "127.0.0.1", "port": 0},
-        "keys": {"signing": _key_file(keys)},
-        "discovery": {"tls": _named(client)},
-        "backends": {system: {**backend, "signature": signature}},
-        "log": {"level": "error"},
-    }
-
-
-def _key_file(files: Files) -> dict[str, str]:
-    return {"file": f"keys/{files.key.name}", "certificate": f"keys/{files.certificate.name}"}
-
-
-def _named(tls: Files) -> dict[str, str]:
-    return {"certificate": f"keys/{tls.certificate.name}", "key": f"keys/{tls.key.name}"}
-
-
-def _pmode(offer: Addressing) -> dict[str, object]:
-    """The template for what `offer` says is exchanged, with whomever the network has."""
-    pmode: dict[str, object] = {
-        "profile": "ehmi",
-        "network": NETWORK,
-        "tls_trust": TLS_CA,
-        "service": offer.service.value,
-        "actions": [offer.action],
-        "retry": {"attempts": 1},  # whoever watches the demo does not wait for a second one
-    }
-    if ":" not in offer.service.value:
-        pmode["party_id_uri"] = False  # a PROCESSID of before 2026, `sdn-emergence`, is no URI (ehmi O-7)
-    return pmode
 
 
 def _seen(wire: Wire) -> SeenMessage:

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from ehmi_ap.body import MemoryBody
 from ehmi_ap.demo.envelope import standard_business_document
-from ehmi_ap.demo.network import PMODE, Network, Site, network
+from ehmi_ap.demo.layout import PMODE
+from ehmi_ap.demo.network import Network, Site, network
 from ehmi_ap.demo.pki import write_private
 from ehmi_ap.ehmi import sbdh
 from ehmi_ap.model import Payload

@@ -26,7 +26,8 @@ from ehmi_ap.demo import report
 from ehmi_ap.demo.bundle import RECEIVER
 from ehmi_ap.demo.envelope import standard_business_document
 from ehmi_ap.demo.exchange import Result, exchange
-from ehmi_ap.demo.network import PMODE, Network, network
+from ehmi_ap.demo.layout import PMODE
+from ehmi_ap.demo.network import Network, network
 from ehmi_ap.demo.registry import AP_CA, NETWORK, SMP_CA, ZONE
 from ehmi_ap.discovery.found import Found, Wanted
 from ehmi_ap.discovery.identifiers import ISO6523, wanted
