@@ -66,7 +66,9 @@ _HINTS = {
 }
 
 _LONGEST = 500
-_CPR = re.compile(r"(?<![0-9])[0-9]{6}-?[0-9]{4}(?![0-9])")
+_UUID = "[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}"
+_CPR = re.compile(rf"(\b{_UUID}\b)|(?<![0-9])[0-9]{{6}}-?[0-9]{{4}}(?![0-9])")
+"""Of its form; one in a hundred UUIDs has a stretch like that, and people ask by them."""
 _INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -93,6 +95,9 @@ def advised(error: ApError) -> str:
 
 
 def quoted(text: str) -> str:
-    """A peer's text for our log and events: one line, bounded, numbers of the form of a CPR number masked."""
-    line = _CPR.sub("[number]", _INVISIBLE.sub(" ", text))
+    """A peer's text for our log and events: one line, bounded, numbers of the form of a CPR number masked.
+
+    UUIDs stay whole.
+    """
+    line = _CPR.sub(lambda found: found[1] or "[number]", _INVISIBLE.sub(" ", text))
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"

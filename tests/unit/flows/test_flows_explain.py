@@ -15,6 +15,8 @@ from ehmi_ap.model import ErrorSignal
         ("patient 010203-1234 unknown", "patient [number] unknown"),
         ("patient 0102031234 unknown", "patient [number] unknown"),
         ("GLN 5790000123456 unknown", "GLN 5790000123456 unknown"),
+        ("ab345678-1234-4234-8234-a0102031234b has it", "ab345678-1234-4234-8234-a0102031234b has it"),
+        ("x0102031234-1234-4234-8234-a0102031234b", "x[number]-1234-4234-8234-a[number]b"),
         ("x" * 501, "x" * 499 + "…"),
     ],
 )
