@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from ehmi_ap.errors import StoreError
 from ehmi_ap.flows.bell import Bell
+from ehmi_ap.flows.overdue import tell_overdue
 from ehmi_ap.flows.report import report, skip_the_deaf
 from ehmi_ap.flows.status import StatusReporting
 from ehmi_ap.flows.upkeep import Retention, upkeep
@@ -22,6 +23,8 @@ GATHER = 0.05
 """Seconds in which events come together before they are told."""
 AGAIN = 5.0
 """Seconds before something that failed is started again."""
+OVERDUE = 60.0
+"""Seconds between looks for envelope receipts that are overdue."""
 UPKEEP = 3600.0
 """Seconds between purges."""
 
@@ -50,7 +53,13 @@ class Background:
 
     def begin(self, others: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
         """Start the parts of this file, and `others` by their names."""
-        parts = {"reporting": self._report, "delivery status": self._report_status, "upkeep": self._upkeep, **others}
+        parts = {
+            "reporting": self._report,
+            "delivery status": self._report_status,
+            "envelope receipts": self._watch_receipts,
+            "upkeep": self._upkeep,
+            **others,
+        }
         self._tasks = [asyncio.create_task(self._keep_running(what, run)) for what, run in parts.items()]
 
     async def stop(self) -> None:
@@ -103,6 +112,12 @@ class Background:
             await asyncio.sleep(GATHER)
             if not more:
                 await heard(SWEEP)
+
+    async def _watch_receipts(self) -> None:
+        while True:
+            while await tell_overdue(self._world):
+                self._bell.ring()
+            await asyncio.sleep(OVERDUE)
 
     async def _upkeep(self) -> None:
         while True:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from ehmi_ap.model import Organisation
+from ehmi_ap.model import MessageId, Organisation
 
 
 class Kind(StrEnum):
@@ -36,6 +36,18 @@ class Original:
     message: Document
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An envelope that answers another one, and the message under which it passed.
+
+    `positive` is of receipts: None where their Type does not say.
+    """
+
+    kind: Kind
+    message_id: MessageId
+    positive: bool | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
     """What an envelope says of itself, of the document in it and of what it answers. Empty texts are not there.
@@ -58,7 +70,8 @@ class Envelope:
     answers_message: str | None = None
     answers_type: str | None = None
     answers_version: str | None = None
-    answer_due: datetime | None = None  # of a message that asks for a receipt
+    answer_due: datetime | None = None  # of what asks for a receipt
+    positive: bool | None = None  # receipts only; None: their Type does not say
 
     @property
     def original(self) -> Original:

@@ -299,8 +299,9 @@ class EventKind(Enum):
     REFUSED = "refused"  # we refused a message of the peer after we knew its sender (0303 and others)
     DUPLICATE = "duplicate"  # the same message arrived again; answered, not delivered
     RESENT = "resent"  # an operator opened it again
-    ANSWERED = "answered"  # an envelope receipt or an acknowledgement of it passed: `code` says which
+    ANSWERED = "answered"  # an envelope receipt (failed=True: negative) or acknowledgement of it passed: `code`
     UNANSWERED = "unanswered"  # its envelope receipt did not pass by the time that the envelope says
+    SEEN_BEFORE = "seen-before"  # ids of its envelope, or a receipt for what it answers, came before: `code` says how
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

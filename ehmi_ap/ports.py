@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Protocol
 
 from ehmi_ap.body import Body, Spool
-from ehmi_ap.envelope import Envelope, Original
+from ehmi_ap.envelope import Answer, Envelope, Kind, Original
 from ehmi_ap.lifecycle import Happening, State
 from ehmi_ap.model import (
     DeliveryEvent,
@@ -80,6 +80,8 @@ class Stored:
     payloads_kept: bool
     last_code: str | None = None
     last_detail: str = ""
+    answers: MessageId | None = None  # the message that its envelope answers
+    answered_by: tuple[Answer, ...] = ()  # the first few, oldest first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +109,8 @@ class Enveloped:
     """What is stored of a message's business envelope, in the transaction that stores the message.
 
     `status` is what EDS is told of it, if anything. `answers` is the key of the message that it answers, where we have
-    that, and `told` what that one's timeline says of it.
+    that, and `told` what that one's timeline says of it. A receipt is awaited no longer then, in whichever envelopes
+    that message was sent.
     """
 
     envelope: Envelope
@@ -118,15 +121,17 @@ class Enveloped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownEnvelope:
-    """An envelope that we have, by the message that carries it."""
+    """An envelope that we have, by the message that carries it; `receipt` is the first one that came for it."""
 
     key: int
     message_id: MessageId
     direction: Direction
     backend: str
+    kind: Kind
     sender: str  # GLN, as is `receiver`
     receiver: str
     original: Original
+    receipt: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +140,7 @@ class Unanswered:
 
     key: int
     message_id: MessageId
-    backend: str
+    state: State
     due: datetime
 
 
@@ -143,15 +148,29 @@ class Envelopes(Protocol):
     """What a store knows of business envelopes. Raises StoreError, as the store does."""
 
     async def find(
-        self, direction: Direction, *, identifiers: Collection[str] = (), messages: Collection[str] = ()
+        self,
+        direction: Direction,
+        *,
+        sender: str,
+        receiver: str,
+        identifiers: Collection[str],
+        messages: Collection[str],
     ) -> Sequence[KnownEnvelope]:
-        """Those with one of these EnvelopeIdentifiers or MessageIdentifiers, oldest first; the ids of one sender."""
+        """What `sender` sent with one of these EnvelopeIdentifiers, or to `receiver` with one of these
+        MessageIdentifiers; GLNs.
+
+        Oldest first, and only a few for each identifier: the oldest of an envelope's, the newest of a message's. Who
+        uses one for everything costs no more than others.
+        """
 
     async def unanswered(self, *, now: datetime, limit: int) -> Sequence[Unanswered]:
-        """Messages we sent whose receipt is overdue, and was not told to be."""
+        """Messages we sent whose receipt is overdue, which nobody was told."""
 
-    async def tell_unanswered(self, key: int, event: DeliveryEvent) -> bool:
-        """Write the event that says so; False: it was answered, or told, meanwhile."""
+    async def tell_unanswered(self, key: int, event: DeliveryEvent | None) -> bool:
+        """Write the event that says so, if any, and await its receipt no longer.
+
+        False: it was answered, or told, meanwhile.
+        """
 
 
 class Blobs(Protocol):

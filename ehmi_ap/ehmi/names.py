@@ -9,13 +9,13 @@ AUTHORITY = "iso6523-actorid-upis"
 
 ACKNOWLEDGEMENT_STANDARD = "acknowledgement-message"
 RECEIPT_STANDARD = "ehmisbdh-acknowledgement"
-RECEIPT_TYPES = (
-    "ReceiptAcknowledgement",
-    "ReceiptException",
-    "AcceptanceAcknowledgement",
-    "SBDHReceiptAcknowledgement",
-)
-"""Types of a receipt; the last is taken and never written (O-12)."""
+RECEIPT_TYPES = {
+    "ReceiptAcknowledgement": True,
+    "ReceiptException": False,
+    "AcceptanceAcknowledgement": True,
+    "SBDHReceiptAcknowledgement": True,
+}
+"""Types of a receipt, and whether it is a positive one; the last is taken and never written (O-12)."""
 RECEIPT_VERSION = "ebbp-signals-2.0"
 RECEIPT_STATISTICS = "EHMI-ReceiptAcknowledgement"  # O-14
 

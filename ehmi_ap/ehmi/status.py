@@ -8,9 +8,9 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ehmi_ap.ehmi import names
 from ehmi_ap.ehmi.checks import instant
 from ehmi_ap.ehmi.header import Header
-from ehmi_ap.ehmi.names import REQUEST
 from ehmi_ap.envelope import Document, Envelope, Kind, Original
 from ehmi_ap.model import Organisation
 
@@ -50,7 +50,7 @@ def envelope_of(header: Header) -> Envelope:
     """
     receipt = header.kind is Kind.RECEIPT
     correlation = header.correlation
-    asked = correlation is not None and header.reliable_messaging == REQUEST
+    asked = not receipt and header.reliable_messaging == names.REQUEST  # a receipt is never answered with one
     return Envelope(
         kind=header.kind,
         type=header.type,
@@ -67,6 +67,7 @@ def envelope_of(header: Header) -> Envelope:
         answers_type=header.scope("ORIGINALMESSAGESTANDARD"),
         answers_version=header.scope("ORIGINALMESSAGEVERSION"),
         answer_due=instant(correlation.expected_at or "") if correlation is not None and asked else None,
+        positive=names.RECEIPT_TYPES.get(header.type) if receipt else None,
     )
 
 

@@ -14,10 +14,11 @@ from ehmi_ap.body import MemoryBody, Spool
 from ehmi_ap.envelope import Envelope
 from ehmi_ap.errors import DeliveryFailure, EbmsError, HttpRefusal, StoreError
 from ehmi_ap.flows.check import profile_check, profile_fault
-from ehmi_ap.flows.correlate import enveloped
+from ehmi_ap.flows.correlate import correlate
 from ehmi_ap.flows.explain import quoted
 from ehmi_ap.flows.fingerprint import references_fingerprint
 from ehmi_ap.flows.offload import reading
+from ehmi_ap.flows.seen import count_seen
 from ehmi_ap.flows.signal import note_signal
 from ehmi_ap.flows.world import World
 from ehmi_ap.lifecycle import State
@@ -106,7 +107,8 @@ async def _keep(verified: Verified, envelope: Envelope | None, agreements: Agree
     message, pmode = verified.message, verified.pmode
     receipt = receipt_for(verified, message_id=world.new_id(), now=world.now())
     backend = "" if verified.test else pmode.backend or world.default_backend  # a test message is nobody's
-    return await world.store.keep(
+    correlated = await correlate(envelope, message, Direction.INBOUND, backend, world)
+    kept = await world.store.keep(
         message,
         pmode=pmode.name,
         backend=backend,
@@ -114,10 +116,16 @@ async def _keep(verified: Verified, envelope: Envelope | None, agreements: Agree
         reply=pack_receipt(receipt, pmode, keys=agreements.keys),
         state=State.ANSWERED if verified.test else State.RECEIVED,
         fetched=_fetches(backend, world),
-        events=[_event(EventKind.RECEIVED, message, backend, world)],
+        events=[
+            _event(EventKind.RECEIVED, message, backend, world, detail=f"receipt {receipt.message_id}"),
+            *correlated.events,
+        ],
         repeated=_event(EventKind.DUPLICATE, message, backend, world),
-        enveloped=await enveloped(envelope, message, Direction.INBOUND, world),
+        enveloped=correlated.enveloped,
     )
+    if not kept.duplicate:
+        count_seen(correlated.events, world)
+    return kept
 
 
 async def _refuse(rejected: Rejected, agreements: Agreements, world: World) -> Wire:

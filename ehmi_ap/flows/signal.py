@@ -42,21 +42,22 @@ async def note_signal(wire: Wire, message_id: MessageId, agreements: Agreements,
     )
     match outcome:
         case Acknowledged():
-            await _settle(sent, outcome.wire, world)
+            await _settle(sent, outcome, world)
         case Refused():
             await _record(sent, outcome, world)
         case Unsettled():
             log.warning("posted signal proves nothing", extra={**facts, "detail": quoted(outcome.reason)})
 
 
-async def _settle(sent: Sent, receipt: Wire, world: World) -> None:
+async def _settle(sent: Sent, outcome: Acknowledged, world: World) -> None:
+    told = quoted(f"receipt {outcome.receipt.message_id}; {LATE}")
     applied = await world.store.settle(
         sent.key,
         Happening.SETTLED,
         now=world.now(),
-        receipt=receipt,
+        receipt=outcome.wire,
         detail=LATE,
-        events=[_event(sent, EventKind.SENT, world, detail=LATE)],
+        events=[_event(sent, EventKind.SENT, world, detail=told)],
     )
     if applied:
         world.count("sent")

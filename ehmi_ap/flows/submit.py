@@ -11,10 +11,11 @@ from ehmi_ap.flows.attempt import discovered
 from ehmi_ap.flows.authorship import authored, check_signed
 from ehmi_ap.flows.check import advice, profile_check
 from ehmi_ap.flows.compose import compose, fill
-from ehmi_ap.flows.correlate import enveloped
+from ehmi_ap.flows.correlate import correlate
 from ehmi_ap.flows.fingerprint import submission_fingerprint
 from ehmi_ap.flows.offload import reading
 from ehmi_ap.flows.past import described
+from ehmi_ap.flows.seen import count_seen
 from ehmi_ap.flows.terms import check_usable, found_party, wanted_of
 from ehmi_ap.flows.world import World
 from ehmi_ap.model import (
@@ -86,7 +87,7 @@ async def _accept(
     known = _addressed(message, pmode, backend, world)
     resident = all(payload.body.resident for payload in message.payloads)
     signed = _sign_early(known.message, pmode, world) if resident and known.message.to.id != UNDISCOVERED else None
-    of_envelope = await enveloped(envelope, message, Direction.OUTBOUND, world)
+    correlated = await correlate(envelope, message, Direction.OUTBOUND, backend, world)
     senders = world.senders
     reserved = senders is not None and resident and senders.reserve(known.lane)
     key: int | None = None
@@ -96,11 +97,11 @@ async def _accept(
             pmode=pmode.name,
             backend=backend,
             fingerprint=fingerprint,
-            events=[received, *known.events],
+            events=[received, *correlated.events, *known.events],
             signed=signed,
             signers=known.signers,
             lease=senders.lease if senders is not None and reserved else None,
-            enveloped=of_envelope,
+            enveloped=correlated.enveloped,
         )
     finally:
         if senders is not None and reserved and key is None:
@@ -110,6 +111,8 @@ async def _accept(
             senders.start(_first_job(key, known, pmode, backend, signed))
         else:
             senders.wake()
+    if key is not None:
+        count_seen(correlated.events, world)
     return key is not None
 
 

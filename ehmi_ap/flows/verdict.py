@@ -76,9 +76,8 @@ def judge(
     """The verdict on one attempt; `chance` in [0, 1) draws the jitter of the next wait."""
     match outcome:
         case Acknowledged():
-            return Verdict(
-                happening=Happening.SETTLED, receipt=outcome.wire, events=(_event(job, EventKind.SENT, now),)
-            )
+            sent = _event(job, EventKind.SENT, now, detail=quoted(f"receipt {outcome.receipt.message_id}"))
+            return Verdict(happening=Happening.SETTLED, receipt=outcome.wire, events=(sent,))
         case Refused() if outcome.says_duplicate and was_tried(job):
             return _without_evidence(job, outcome, now)
         case Refused() if again is not None and again.elsewhere:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ehmi_ap.body import Body
+from ehmi_ap.envelope import Answer, Kind
 from ehmi_ap.lifecycle import State
 from ehmi_ap.model import (
     AgreementRef,
@@ -185,6 +186,12 @@ def decode_list(row: str) -> list[Any]:
     """What encode_list() was given."""
     found: list[Any] = _decode(row)
     return found
+
+
+def decode_answer(row: Sequence[Any]) -> Answer:
+    """Kind, MessageId and whether it is positive, as the queries give them."""
+    kind, message_id, positive = row
+    return Answer(Kind(kind), MessageId(message_id), None if positive is None else bool(positive))
 
 
 def _party_row(party: Party) -> tuple[str, str | None, str]:

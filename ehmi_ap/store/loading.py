@@ -3,6 +3,7 @@
 from functools import partial
 
 from ehmi_ap.body import Body, MemoryBody
+from ehmi_ap.model import MessageId
 from ehmi_ap.ports import Job, Stored
 from ehmi_ap.store import codec
 from ehmi_ap.store.blobs import FileBlobs
@@ -83,6 +84,8 @@ class Loader:
         code: str | None,
         detail: str,
         header: str,
+        answers: str | None,
+        answered_by: str,
     ) -> Stored:
         """A row of the query `stored`."""
         waits = due is not None and codec.STATE[state] not in HELD
@@ -101,4 +104,6 @@ class Loader:
             payloads_kept=bool(payloads_kept),
             last_code=code,
             last_detail=detail,
+            answers=MessageId(answers) if answers is not None else None,
+            answered_by=tuple(map(codec.decode_answer, codec.decode_list(answered_by))),
         )

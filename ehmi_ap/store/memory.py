@@ -64,7 +64,7 @@ class MemoryStore:
         self._last_key = 0
         self._last_seq = 0
         self._reports = MemoryReports()
-        self._envelopes = MemoryEnvelopes(self._add_event_of)
+        self._envelopes = MemoryEnvelopes(self._add_event_of, lambda key: self._open.rows[key].state)
         self.reports: Reports = self._reports
         self.envelopes: Envelopes = self._envelopes
 
@@ -232,11 +232,15 @@ class MemoryStore:
     async def find(self, query: Query) -> Sequence[Stored]:
         rows = self._open.rows.values()
         found = (row for row in (rows if query.oldest_first else reversed(rows)) if matches(row, query))
-        return [_stored(row) for row in itertools.islice(found, query.limit)]
+        return [self._stored(row) for row in itertools.islice(found, query.limit)]
 
     async def get(self, key: int) -> Stored | None:
         row = self._open.rows.get(key)
-        return _stored(row) if row else None
+        return self._stored(row) if row else None
+
+    def _stored(self, row: Row) -> Stored:
+        answers, answered_by = self._envelopes.answers(row.key), self._envelopes.answered_by(row.key)
+        return replace(_stored(row), answers=answers, answered_by=answered_by)
 
     async def receipt(self, key: int) -> Wire | None:
         row = self._open.rows.get(key)
@@ -350,12 +354,12 @@ class MemoryStore:
 
     def _add_envelope(self, row: Row, enveloped: Enveloped) -> None:
         envelope = enveloped.envelope
-        self._envelopes.add(row.key, row.message.message_id, row.direction, row.backend, envelope)
+        self._envelopes.add(row.key, row.message.message_id, row.direction, row.backend, envelope, enveloped.answers)
         if enveloped.status is not None:
             self._reports.expect(row.key, enveloped.status)
         if enveloped.answers is not None and enveloped.told is not None:
             if envelope.kind is Kind.RECEIPT:
-                self._envelopes.await_no_answer(enveloped.answers)
+                self._envelopes.await_no_receipt(enveloped.answers)
             self._add_event_of(enveloped.answers, enveloped.told)
 
     def _add_event_of(self, key: int, event: DeliveryEvent) -> None:

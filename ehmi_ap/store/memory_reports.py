@@ -5,73 +5,128 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from ehmi_ap.envelope import Envelope
+from ehmi_ap.envelope import Answer, Envelope, Kind
+from ehmi_ap.lifecycle import State
 from ehmi_ap.model import DeliveryEvent, Direction, MessageId, Organisation
 from ehmi_ap.ports import KnownEnvelope, Unanswered
 from ehmi_ap.reports import OPEN, REPORTED, Report, ReportState, Status
+from ehmi_ap.store.rules import FEW
 
 
 @dataclass(slots=True)
 class _Kept:
     known: KnownEnvelope
+    positive: bool | None
+    answers: int | None
     answer_due: datetime | None
+
+    @property
+    def answer(self) -> Answer:
+        return Answer(self.known.kind, self.known.message_id, self.positive)
 
 
 class MemoryEnvelopes:
     """What envelopes say of themselves."""
 
-    def __init__(self, write: Callable[[int, DeliveryEvent], None]) -> None:
-        """`write` adds an event to the message of a key."""
+    def __init__(self, write: Callable[[int, DeliveryEvent], None], state: Callable[[int], State]) -> None:
+        """`write` adds an event to the message of a key; `state` is that message's."""
         self._write = write
+        self._state = state
         self._rows: dict[int, _Kept] = {}
 
-    def add(self, key: int, message_id: MessageId, direction: Direction, backend: str, envelope: Envelope) -> None:
+    def add(
+        self,
+        key: int,
+        message_id: MessageId,
+        direction: Direction,
+        backend: str,
+        envelope: Envelope,
+        answers: int | None,
+    ) -> None:
         known = KnownEnvelope(
             key=key,
             message_id=message_id,
             direction=direction,
             backend=backend,
+            kind=envelope.kind,
             sender=envelope.sender.gln,
             receiver=envelope.receiver.gln,
             original=envelope.original,
         )
-        self._rows[key] = _Kept(known, envelope.answer_due if direction is Direction.OUTBOUND else None)
+        due = envelope.answer_due if direction is Direction.OUTBOUND else None
+        self._rows[key] = _Kept(known, envelope.positive, answers, due)
 
-    def await_no_answer(self, key: int) -> bool:
-        """Whether one was awaited."""
+    def await_no_receipt(self, key: int) -> None:
+        """In none of the envelopes that its message was sent in."""
+        answered = self._rows.get(key)
+        for row in self._rows.values():
+            if answered is not None and (row is answered or _same_message(row.known, answered.known)):
+                row.answer_due = None
+
+    def answers(self, key: int) -> MessageId | None:
+        """The message that this one answers."""
         row = self._rows.get(key)
-        if row is None or row.answer_due is None:
-            return False
-        row.answer_due = None
-        return True
+        answered = self._rows.get(row.answers) if row is not None and row.answers is not None else None
+        return answered.known.message_id if answered is not None else None
+
+    def answered_by(self, key: int) -> tuple[Answer, ...]:
+        """What answers it, oldest first."""
+        return tuple(row.answer for row in self._rows.values() if row.answers == key)[:FEW]
 
     def forget(self, key: int) -> None:
         self._rows.pop(key, None)
 
     async def find(
-        self, direction: Direction, *, identifiers: Collection[str] = (), messages: Collection[str] = ()
+        self,
+        direction: Direction,
+        *,
+        sender: str,
+        receiver: str,
+        identifiers: Collection[str],
+        messages: Collection[str],
     ) -> Sequence[KnownEnvelope]:
-        rows = (row.known for row in self._rows.values() if row.known.direction is direction)
-        return [
-            known
-            for known in rows
-            if known.original.identifier in identifiers
-            or (known.original.message.identifier and known.original.message.identifier in messages)
-        ]
+        sent = [known for row in self._rows.values() if (known := row.known).direction is direction]
+        found: set[int] = set()
+        for identifier in identifiers:
+            same = [each.key for each in sent if (each.sender, each.original.identifier) == (sender, identifier)]
+            found.update(same[:FEW])
+        for message in filter(None, messages):
+            wanted = (sender, receiver, message)
+            same = [
+                each.key for each in sent if (each.sender, each.receiver, each.original.message.identifier) == wanted
+            ]
+            found.update(same[-FEW:])
+        return [replace(each, receipt=self._first_receipt(each.key)) for each in sent if each.key in found]
 
     async def unanswered(self, *, now: datetime, limit: int) -> Sequence[Unanswered]:
         rows = [
-            Unanswered(key=key, message_id=row.known.message_id, backend=row.known.backend, due=row.answer_due)
+            Unanswered(key=key, message_id=row.known.message_id, state=self._state(key), due=row.answer_due)
             for key, row in self._rows.items()
             if row.answer_due is not None and row.answer_due <= now
         ]
         return sorted(rows, key=lambda row: row.due)[:limit]
 
-    async def tell_unanswered(self, key: int, event: DeliveryEvent) -> bool:
-        if not self.await_no_answer(key):
+    async def tell_unanswered(self, key: int, event: DeliveryEvent | None) -> bool:
+        row = self._rows.get(key)
+        if row is None or row.answer_due is None:
             return False
-        self._write(key, event)
+        row.answer_due = None
+        if event is not None:
+            self._write(key, event)
         return True
+
+    def _first_receipt(self, key: int) -> Answer | None:
+        receipts = (row for row in self._rows.values() if row.answers == key and row.known.kind is Kind.RECEIPT)
+        return next((row.answer for row in receipts), None)
+
+
+def _same_message(one: KnownEnvelope, other: KnownEnvelope) -> bool:
+    """Whether it is one message, sent again to whom it was for."""
+
+    def identity(known: KnownEnvelope) -> tuple[object, ...]:
+        return (known.original.message.identifier, known.direction, known.sender, known.receiver)
+
+    return bool(one.original.message.identifier) and identity(one) == identity(other)
 
 
 @dataclass(slots=True)

@@ -138,7 +138,11 @@ WHERE m.message_id = ?1 AND m.direction = ?2 AND m.sender = '';
 -- name: stored
 -- {where} is made of the conditions in statements.py, one per filter that is given; {order} is DESC or ASC.
 SELECT m.key, m.direction, m.state, m.pmode, m.backend, m.attempts, m.first_at, m.changed_at, m.due,
-       r.key IS NOT NULL, m.payloads_kept, m.last_code, m.last_detail, c.header
+       r.key IS NOT NULL, m.payloads_kept, m.last_code, m.last_detail, c.header,
+       (SELECT a.message_id FROM envelope AS e JOIN message AS a ON a.key = e.answers WHERE e.key = m.key),
+       (SELECT json_group_array(json_array(kind, message_id, positive)) FROM (
+            SELECT e.kind, a.message_id, e.positive FROM envelope AS e JOIN message AS a USING (key)
+            WHERE e.answers = m.key ORDER BY e.key LIMIT :answers))
 FROM message AS m
 JOIN content AS c USING (key)
 LEFT JOIN receipt AS r USING (key)
@@ -220,27 +224,49 @@ DELETE FROM schema_version WHERE version = 0;
 SELECT name FROM file WHERE name IN (SELECT value FROM json_each(?1));
 
 -- name: insert_envelope
-INSERT INTO envelope (key, direction, identifier, message, standard, version, sender, receiver, answer_due)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9);
+-- What it answers may be gone.
+INSERT INTO envelope
+    (key, direction, kind, positive, identifier, message, standard, version, sender, receiver, answers, answer_due)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, (SELECT key FROM message WHERE key = ?11), ?12);
 
 -- name: insert_status
 INSERT INTO status (key, organisation, facts) VALUES (?1, ?2, ?3);
 
 -- name: known_envelopes
--- By the JSON lists of EnvelopeIdentifiers ?2 and of MessageIdentifiers ?3.
-SELECT e.key, m.message_id, e.direction, m.backend, e.sender, e.receiver, e.identifier, e.message, e.standard, e.version
+-- What ?2 sent, by the JSON lists of EnvelopeIdentifiers ?4 and, to ?3, of MessageIdentifiers ?5: ?6 of each at most.
+SELECT e.key, m.message_id, e.direction, m.backend, e.kind, e.sender, e.receiver,
+       e.identifier, e.message, e.standard, e.version,
+       (SELECT json_array(a.kind, r.message_id, a.positive) FROM envelope AS a JOIN message AS r USING (key)
+        WHERE a.answers = e.key AND a.kind = 'envelope-receipt' ORDER BY a.key LIMIT 1)
 FROM envelope AS e JOIN message AS m USING (key)
-WHERE e.direction = ?1
-  AND e.key IN (SELECT key FROM envelope WHERE identifier IN (SELECT value FROM json_each(?2))
-                UNION
-                SELECT key FROM envelope WHERE message <> '' AND message IN (SELECT value FROM json_each(?3)))
+WHERE e.key IN (
+    SELECT w.key FROM json_each(?4) AS i CROSS JOIN envelope AS w ON w.key IN (
+        SELECT f.key FROM envelope AS f
+        WHERE f.identifier = i.value AND f.direction = ?1 AND f.sender = ?2
+        ORDER BY f.key LIMIT ?6)
+    UNION
+    SELECT w.key FROM json_each(?5) AS i CROSS JOIN envelope AS w ON w.key IN (
+        SELECT f.key FROM envelope AS f
+        WHERE f.message = i.value AND f.message <> '' AND f.direction = ?1 AND f.sender = ?2 AND f.receiver = ?3
+        ORDER BY f.key DESC LIMIT ?6))
 ORDER BY e.key;
 
 -- name: await_no_answer
 UPDATE envelope SET answer_due = NULL WHERE key = ?1 AND answer_due IS NOT NULL;
 
+-- name: await_no_receipt
+-- In none of the envelopes that its message was sent in.
+UPDATE envelope SET answer_due = NULL
+WHERE answer_due IS NOT NULL AND key IN (
+    SELECT ?1
+    UNION ALL
+    SELECT o.key FROM envelope AS e JOIN envelope AS o
+    ON o.message = e.message AND o.message <> '' AND o.direction = e.direction
+       AND o.sender = e.sender AND o.receiver = e.receiver
+    WHERE e.key = ?1);
+
 -- name: unanswered
-SELECT e.key, m.message_id, m.backend, e.answer_due
+SELECT e.key, m.message_id, m.state, e.answer_due
 FROM envelope AS e JOIN message AS m USING (key)
 WHERE e.answer_due IS NOT NULL AND e.answer_due <= ?1
 ORDER BY e.answer_due LIMIT ?2;

@@ -12,6 +12,7 @@ from ehmi_ap.reports import OPEN, Report, ReportState
 from ehmi_ap.store import codec
 from ehmi_ap.store.codec import micros, moment
 from ehmi_ap.store.readers import Readers
+from ehmi_ap.store.rules import FEW
 from ehmi_ap.store.statements import SQL, insert_events
 from ehmi_ap.store.writer import Writer
 
@@ -28,12 +29,15 @@ def insert_envelope(connection: sqlite3.Connection, key: int, direction: Directi
     row = (
         key,
         direction.value,
+        envelope.kind.value,
+        envelope.positive,
         envelope.transport.identifier,
         envelope.message.identifier,
         envelope.message.type,
         envelope.message.version,
         envelope.sender.gln,
         envelope.receiver.gln,
+        enveloped.answers,
         micros(awaited) if awaited is not None else None,
     )
     connection.execute(SQL["insert_envelope"], row)
@@ -41,7 +45,7 @@ def insert_envelope(connection: sqlite3.Connection, key: int, direction: Directi
         connection.execute(SQL["insert_status"], (key, _organisation_row(status.organisation), status.facts))
     if enveloped.answers is not None and enveloped.told is not None:
         if envelope.kind is Kind.RECEIPT:
-            connection.execute(SQL["await_no_answer"], (enveloped.answers,))
+            connection.execute(SQL["await_no_receipt"], (enveloped.answers,))
         insert_event_of(connection, enveloped.answers, enveloped.told)
 
 
@@ -60,24 +64,32 @@ class SqliteEnvelopes:
         self._readers = readers
 
     async def find(
-        self, direction: Direction, *, identifiers: Collection[str] = (), messages: Collection[str] = ()
+        self,
+        direction: Direction,
+        *,
+        sender: str,
+        receiver: str,
+        identifiers: Collection[str],
+        messages: Collection[str],
     ) -> Sequence[KnownEnvelope]:
-        values = (direction.value, codec.encode_list(list(identifiers)), codec.encode_list(list(messages)))
+        lists = (codec.encode_list(list(identifiers)), codec.encode_list(list(messages)))
+        values = (direction.value, sender, receiver, *lists, FEW)
         rows = await self._readers.run(lambda c: c.execute(SQL["known_envelopes"], values).fetchall())
         return [_known(*row) for row in rows]
 
     async def unanswered(self, *, now: datetime, limit: int) -> Sequence[Unanswered]:
         rows = await self._readers.run(lambda c: c.execute(SQL["unanswered"], (micros(now), limit)).fetchall())
         return [
-            Unanswered(key=key, message_id=MessageId(message_id), backend=backend, due=moment(due))
-            for key, message_id, backend, due in rows
+            Unanswered(key=key, message_id=MessageId(message_id), state=codec.STATE[state], due=moment(due))
+            for key, message_id, state, due in rows
         ]
 
-    async def tell_unanswered(self, key: int, event: DeliveryEvent) -> bool:
+    async def tell_unanswered(self, key: int, event: DeliveryEvent | None) -> bool:
         def work(connection: sqlite3.Connection) -> bool:
             if connection.execute(SQL["await_no_answer"], (key,)).rowcount == 0:
                 return False
-            insert_event_of(connection, key, event)
+            if event is not None:
+                insert_event_of(connection, key, event)
             return True
 
         return await self._writer.run(work)
@@ -194,21 +206,25 @@ def _known(
     message_id: str,
     direction: str,
     backend: str,
+    kind: str,
     sender: str,
     receiver: str,
     identifier: str,
     message: str,
     standard: str,
     version: str,
+    receipt: str | None,
 ) -> KnownEnvelope:
     return KnownEnvelope(
         key=key,
         message_id=MessageId(message_id),
         direction=codec.DIRECTION[direction],
         backend=backend,
+        kind=Kind(kind),
         sender=sender,
         receiver=receiver,
         original=Original(identifier, Document(message, standard, version)),
+        receipt=codec.decode_answer(codec.decode_list(receipt)) if receipt is not None else None,
     )
 
 

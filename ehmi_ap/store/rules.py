@@ -22,6 +22,9 @@ FAILED: frozenset[State] = frozenset(state for state, after in TRANSITIONS.items
 HELD: frozenset[State] = frozenset(CLAIM.values())
 """States in which a worker is at it."""
 
+FEW = 8
+"""So many envelopes with one identifier, and answers of one message, are looked at: two resends, and mistakes."""
+
 
 def _reachable(state: State) -> frozenset[State]:
     found, new = {state}, {state}

@@ -4,17 +4,22 @@
 CREATE TABLE envelope (
     key        INTEGER PRIMARY KEY REFERENCES message ON DELETE CASCADE,
     direction  TEXT NOT NULL,
+    kind       TEXT NOT NULL,
+    positive   INTEGER,                         -- receipts only; NULL: it does not say
     identifier TEXT NOT NULL,                   -- EnvelopeIdentifier
     message    TEXT NOT NULL,                   -- MessageIdentifier; empty: it says none
     standard   TEXT NOT NULL,
     version    TEXT NOT NULL,
     sender     TEXT NOT NULL,                   -- GLN
     receiver   TEXT NOT NULL,                   -- GLN
+    answers    INTEGER REFERENCES message ON DELETE SET NULL,
     answer_due INTEGER                          -- outbound: when its receipt is overdue; NULL: it is not awaited any more
 ) STRICT;
 
-CREATE INDEX envelope_identifier ON envelope (identifier);
-CREATE INDEX envelope_message ON envelope (message) WHERE message <> '';
+-- Whole: what others do with an identifier of somebody's does not slow that one down.
+CREATE INDEX envelope_identifier ON envelope (identifier, direction, sender);
+CREATE INDEX envelope_message ON envelope (message, direction, sender, receiver) WHERE message <> '';
+CREATE INDEX envelope_answers ON envelope (answers, kind) WHERE answers IS NOT NULL;
 CREATE INDEX envelope_due ON envelope (answer_due) WHERE answer_due IS NOT NULL;
 
 -- What the reports of a message are made of. There is a CPR number in the facts: they go with the payloads.

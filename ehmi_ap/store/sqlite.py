@@ -27,7 +27,7 @@ from ehmi_ap.store.presence import Presence
 from ehmi_ap.store.purging import Purger, remove_files
 from ehmi_ap.store.readers import Readers
 from ehmi_ap.store.reports import SqliteEnvelopes, SqliteReports, insert_envelope
-from ehmi_ap.store.rules import HELD, direction_of
+from ehmi_ap.store.rules import FEW, HELD, direction_of
 from ehmi_ap.store.statements import (
     FILTERS,
     SQL,
@@ -354,7 +354,7 @@ class SqliteStore:
     async def _stored(self, values: dict[str, object], limit: int, order: str = "DESC") -> list[Stored]:
         where = " AND ".join(FILTERS[name] for name in values) or "1"
         sql = SQL["stored"].format(where=where, order=order)
-        rows = await self._readers.run(lambda c: c.execute(sql, {**values, "limit": limit}).fetchall())
+        rows = await self._readers.run(lambda c: c.execute(sql, {**values, "limit": limit, "answers": FEW}).fetchall())
         return [self._loader.stored(*row) for row in rows]
 
     def _release_unless(self, stored: object, layout: Layout, result: object) -> None:

@@ -1,5 +1,6 @@
 """The contract of reports.Reports and ports.Envelopes, over every store."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -18,11 +19,12 @@ from store_samples import (
     message,
 )
 
-from ehmi_ap.envelope import Document, Kind, Original
-from ehmi_ap.lifecycle import Happening
+from ehmi_ap.envelope import Answer, Document, Kind, Original
+from ehmi_ap.lifecycle import Happening, State
 from ehmi_ap.model import Direction, EventKind, MessageId, Organisation
 from ehmi_ap.ports import Query, Store, Unanswered
 from ehmi_ap.reports import Report, ReportState
+from ehmi_ap.store.rules import FEW
 
 OUT, IN = Direction.OUTBOUND, Direction.INBOUND
 WAITING, PARKED, TAKEN, DROPPED = ReportState
@@ -224,61 +226,163 @@ async def test_reports_go_with_their_message(store: Store) -> None:
 # envelopes
 
 
+SENT = {"sender": SENDER.gln, "receiver": RECEIVER.gln}
+
+
+async def find(store: Store, direction: Direction, identifiers: Any = (), messages: Any = (), **ends: str) -> list[str]:
+    given = {**SENT, **ends}
+    found = await store.envelopes.find(direction, identifiers=identifiers, messages=messages, **given)
+    return [each.message_id for each in found]
+
+
+async def answer(store: Store, name: str, to: str, *, kind: Kind = Kind.RECEIPT, **changes: Any) -> None:
+    """An answer that arrives, for the message that went in the envelope `to`."""
+    [known] = await store.envelopes.find(OUT, **SENT, identifiers=[to], messages=[])
+    back = {"sender": RECEIVER, "receiver": SENDER}
+    told = event(known.message_id, EventKind.ANSWERED, code=kind.value)
+    given = enveloped(envelope=envelope(f"e-{name}", f"d-{name}", kind=kind, **back, **changes))
+    await keep(store, message(name), enveloped=replace(given, answers=known.key, told=told))
+
+
+async def await_receipt(store: Store, name: str, identifier: str = "e1", document: str = "d1") -> None:
+    given = enveloped(envelope=envelope(identifier, document, answer_due=later(600)))
+    await accept(store, message(name), backend="c1", enveloped=given)
+
+
+async def overdue(store: Store) -> list[str]:
+    return [each.message_id for each in await store.envelopes.unanswered(now=later(600), limit=9)]
+
+
 async def test_envelopes_are_known_by_either_identifier(store: Store) -> None:
     await accept(store, message("out@x"), enveloped=enveloped())
     await keep(store, message("in@x"), enveloped=enveloped(envelope=envelope("e2", "d1")))
     await keep(store, message("no-id@x"), enveloped=enveloped(envelope=envelope("e3", "")))
-    (out,) = await store.envelopes.find(OUT, identifiers=["e1", "other"])
-    assert (out.message_id, out.direction, out.backend) == ("out@x", OUT, "rest")
-    assert (out.sender, out.receiver) == (SENDER.gln, RECEIVER.gln)
+    (out,) = await store.envelopes.find(OUT, **SENT, identifiers=["e1", "other"], messages=[])
+    assert (out.message_id, out.direction, out.backend, out.kind) == ("out@x", OUT, "rest", Kind.MESSAGE)
+    assert (out.sender, out.receiver, out.receipt) == (SENDER.gln, RECEIVER.gln, None)
     assert out.original == Original("e1", Document("d1", "homecareobservation-message", "1.2"))
-    assert [each.message_id for each in await store.envelopes.find(IN, messages=["d1"])] == ["in@x"]
-    assert await store.envelopes.find(OUT, identifiers=["e2"], messages=["", "e1"]) == []
+    assert await find(store, IN, messages=["d1"]) == ["in@x"]
+    assert await find(store, OUT, identifiers=["e2"], messages=["", "e1"]) == []
+
+
+async def test_only_what_one_sender_sent_is_known_and_messages_to_one_receiver(store: Store) -> None:
+    await accept(store, enveloped=enveloped())
+    other = "5790000123117"
+    assert await find(store, OUT, ["e1"], ["d1"], sender=other) == []
+    assert await find(store, OUT, ["e1"], receiver=other) == ["m1@x"]
+    assert await find(store, OUT, [], ["d1"], receiver=other) == []
+
+
+async def test_an_identifier_for_everything_is_looked_up_within_bounds(store: Store) -> None:
+    """The oldest of an envelope's, the newest of a message's."""
+    for number in range(2 * FEW):
+        await accept(store, message(f"{number}@x"), enveloped=enveloped())
+    assert await find(store, OUT, ["e1"]) == [f"{number}@x" for number in range(FEW)]
+    assert await find(store, OUT, [], ["d1"]) == [f"{number}@x" for number in range(FEW, 2 * FEW)]
 
 
 async def test_an_answer_is_an_event_of_what_it_answers(store: Store) -> None:
-    await accept(store, message("out@x"), backend="c1", enveloped=enveloped(envelope=envelope(answer_due=later(600))))
-    [known] = await store.envelopes.find(OUT, identifiers=["e1"])
-    answer = event("out@x", EventKind.ANSWERED, code="envelope-receipt")
-    receipt = enveloped(envelope=envelope("e2", "d2", kind=Kind.RECEIPT), answers=known.key, told=answer)
-    assert await store.envelopes.unanswered(now=later(600), limit=9) == [
-        Unanswered(key=known.key, message_id=MessageId("out@x"), backend="c1", due=later(600))
-    ]
+    await await_receipt(store, "out@x")
+    [waiting] = await store.envelopes.unanswered(now=later(600), limit=9)
+    assert waiting == Unanswered(key=waiting.key, message_id=MessageId("out@x"), state=State.ACCEPTED, due=later(600))
     for _ in range(2):
-        await keep(store, message("in@x"), enveloped=receipt)
+        await answer(store, "in@x", "e1")
     events = await store.events(message_id=MessageId("out@x"))
     assert [(each.kind, each.code, each.backend) for each in events[1:]] == [
         (EventKind.ANSWERED, "envelope-receipt", "c1")
     ]
-    assert await store.envelopes.unanswered(now=later(600), limit=9) == []
+    assert await overdue(store) == []
 
 
 async def test_an_acknowledgement_is_no_receipt(store: Store) -> None:
-    await accept(store, message("out@x"), enveloped=enveloped(envelope=envelope(answer_due=later(600))))
-    [known] = await store.envelopes.find(OUT, identifiers=["e1"])
-    answer = event("out@x", EventKind.ANSWERED, code="acknowledgement")
-    given = enveloped(envelope=envelope("e2", "d2", kind=Kind.ACKNOWLEDGEMENT), answers=known.key, told=answer)
-    await keep(store, message("in@x"), enveloped=given)
+    await await_receipt(store, "out@x")
+    await answer(store, "in@x", "e1", kind=Kind.ACKNOWLEDGEMENT)
     assert len(await store.events(message_id=MessageId("out@x"))) == 2
-    assert len(await store.envelopes.unanswered(now=later(600), limit=9)) == 1
+    assert await overdue(store) == ["out@x"]
+
+
+async def test_a_receipt_is_for_every_envelope_that_the_message_was_sent_in(store: Store) -> None:
+    """And for no other message, and no other receiver's."""
+    await await_receipt(store, "one@x")
+    await await_receipt(store, "again@x", "e2")
+    await await_receipt(store, "other@x", "e3", "d3")
+    await await_receipt(store, "no-id@x", "e4", "")
+    await await_receipt(store, "no-id-either@x", "e5", "")
+    copy = envelope("e6", receiver=Organisation("1", "5790000123117"), answer_due=later(600))
+    await accept(store, message("copy@x"), enveloped=enveloped(envelope=copy))
+    await answer(store, "in@x", "e1")
+    assert await overdue(store) == ["other@x", "no-id@x", "no-id-either@x", "copy@x"]
+    await answer(store, "in2@x", "e4")
+    assert await overdue(store) == ["other@x", "no-id-either@x", "copy@x"]
+
+
+async def test_both_ends_of_an_answer_know_each_other(store: Store) -> None:
+    await accept(store, message("out@x"), enveloped=enveloped())
+    await answer(store, "no@x", "e1", positive=False)
+    await answer(store, "odd@x", "e1", positive=None)
+    await answer(store, "ack@x", "e1", kind=Kind.ACKNOWLEDGEMENT)
+    stored = {each.message.message_id: each for each in await store.find(Query())}
+    assert stored[MessageId("out@x")].answered_by == (
+        Answer(Kind.RECEIPT, MessageId("no@x"), False),
+        Answer(Kind.RECEIPT, MessageId("odd@x"), None),
+        Answer(Kind.ACKNOWLEDGEMENT, MessageId("ack@x"), None),
+    )
+    assert [stored[MessageId(name)].answers for name in ("out@x", "no@x", "ack@x")] == [None, "out@x", "out@x"]
+    [known] = await store.envelopes.find(OUT, **SENT, identifiers=["e1"], messages=[])
+    assert known.receipt == Answer(Kind.RECEIPT, MessageId("no@x"), False)
+
+
+async def test_only_a_few_answers_are_shown(store: Store) -> None:
+    await accept(store, message("out@x"), enveloped=enveloped())
+    for number in range(FEW + 1):
+        await answer(store, f"{number}@x", "e1", positive=True)
+    [out] = await store.find(Query(message_id=MessageId("out@x")))
+    assert [each.message_id for each in out.answered_by] == [f"{number}@x" for number in range(FEW)]
+    assert len(await store.events(message_id=MessageId("out@x"))) == FEW + 2
 
 
 async def test_what_is_overdue_is_told_once(store: Store) -> None:
-    await accept(store, enveloped=enveloped(envelope=envelope(answer_due=later(600))))
+    await await_receipt(store, "m1@x")
     await keep(store, message("in@x"), enveloped=enveloped(envelope=envelope("e2", answer_due=later(600))))
     assert await store.envelopes.unanswered(now=later(599), limit=9) == []
-    [overdue] = await store.envelopes.unanswered(now=later(600), limit=9)
+    [found] = await store.envelopes.unanswered(now=later(600), limit=9)
     late = event(kind=EventKind.UNANSWERED)
-    assert await store.envelopes.tell_unanswered(overdue.key, late)
-    assert not await store.envelopes.tell_unanswered(overdue.key, late)
-    assert [each.kind for each in await store.events(message_id=MessageId("m1@x"))] == [
-        EventKind.RECEIVED,
-        EventKind.UNANSWERED,
+    assert await store.envelopes.tell_unanswered(found.key, late)
+    assert not await store.envelopes.tell_unanswered(found.key, late)
+    assert await overdue(store) == []
+    events = await store.events(message_id=MessageId("m1@x"))
+    assert [(each.kind, each.backend) for each in events] == [
+        (EventKind.RECEIVED, "c1"),
+        (EventKind.UNANSWERED, "c1"),
     ]
 
 
+async def test_the_state_of_what_is_overdue_is_known_and_it_may_be_awaited_no_longer_untold(store: Store) -> None:
+    await await_receipt(store, "m1@x")
+    job = await claim_one(store, OUT)
+    await store.settle(job.key, Happening.GIVEN_UP, now=NOW)
+    [found] = await store.envelopes.unanswered(now=later(600), limit=9)
+    assert found.state is State.FAILED
+    assert await store.envelopes.tell_unanswered(found.key, None)
+    assert await overdue(store) == []
+    assert len(await store.events(message_id=MessageId("m1@x"))) == 1
+
+
 async def test_an_answer_to_what_is_gone_is_a_message_like_others(store: Store) -> None:
-    answer = event("gone@x", EventKind.ANSWERED)
-    given = enveloped(envelope=envelope(kind=Kind.RECEIPT), answers=4711, told=answer)
+    told = event("gone@x", EventKind.ANSWERED)
+    given = enveloped(envelope=envelope(kind=Kind.RECEIPT), answers=4711, told=told)
     assert not (await keep(store, message("in@x"), enveloped=given)).duplicate
     assert [each.message_id for each in await store.events()] == ["in@x"]
+    [kept] = await store.find(Query())
+    assert kept.answers is None
+
+
+async def test_an_answer_outlives_what_it_answered(store: Store) -> None:
+    """It is kept as long as other messages, and so is its original, whichever goes first."""
+    await accept(store, message("out@x"), enveloped=enveloped())
+    job = await claim_one(store, OUT)
+    await store.settle(job.key, Happening.SETTLED, now=NOW)
+    await answer(store, "in@x", "e1")
+    await store.purge(payloads_before=later(1), messages_before=later(1))
+    [kept] = await store.find(Query())
+    assert (kept.message.message_id, kept.answers) == ("in@x", None)

@@ -81,7 +81,7 @@ def test_every_query_fits_the_schema(tmp_path: Path) -> None:
     connection = connect(tmp_path / "db")
     for name, sql in load_queries().items():
         wanted = max(map(int, re.findall(r"\?(\d+)", sql)), default=0)
-        values = {"limit": 1} if ":limit" in sql else [None] * wanted
+        values = dict.fromkeys(re.findall(r"[(\s]:(\w+)", sql), 1) if ":limit" in sql else [None] * wanted
         steps = connection.execute("EXPLAIN " + sql.format(where="1", order="ASC", facts="NULL"), values).fetchall()
         assert steps, name
     connection.close()
