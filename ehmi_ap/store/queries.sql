@@ -260,10 +260,9 @@ UPDATE envelope SET answer_due = NULL
 WHERE answer_due IS NOT NULL AND key IN (
     SELECT ?1
     UNION ALL
-    SELECT o.key FROM envelope AS e JOIN envelope AS o
-    ON o.message = e.message AND o.message <> '' AND o.direction = e.direction
-       AND o.sender = e.sender AND o.receiver = e.receiver
-    WHERE e.key = ?1);
+    SELECT o.key FROM envelope AS e JOIN envelope AS o INDEXED BY envelope_awaited
+    ON o.message = e.message AND o.direction = e.direction AND o.sender = e.sender AND o.receiver = e.receiver
+    WHERE e.key = ?1 AND e.message <> '' AND o.answer_due IS NOT NULL);
 
 -- name: unanswered
 SELECT e.key, m.message_id, m.state, e.answer_due

@@ -20,6 +20,7 @@ CREATE TABLE envelope (
 CREATE INDEX envelope_identifier ON envelope (identifier, direction, sender);
 CREATE INDEX envelope_message ON envelope (message, direction, sender, receiver) WHERE message <> '';
 CREATE INDEX envelope_answers ON envelope (answers, kind) WHERE answers IS NOT NULL;
+CREATE INDEX envelope_awaited ON envelope (message, direction, sender, receiver) WHERE answer_due IS NOT NULL;
 CREATE INDEX envelope_due ON envelope (answer_due) WHERE answer_due IS NOT NULL;
 
 -- What the reports of a message are made of. There is a CPR number in the facts: they go with the payloads.
