@@ -68,6 +68,8 @@ def _print(message: dict[str, Any], events: list[dict[str, Any]], reports: Mappi
         ("payloads", ", ".join(f"{part['mime_type']} {part['size']} B" for part in message["payloads"])),
         ("receipt", "stored" if message["has_receipt"] else "none"),
         ("due", message["due"] or ""),
+        ("answers", message["answers"] or ""),
+        *(("answered by", _answer(answer)) for answer in message["answered_by"]),
     )
     for name, value in facts:
         if value:
@@ -77,6 +79,11 @@ def _print(message: dict[str, Any], events: list[dict[str, Any]], reports: Mappi
         print(_line(event))
         if event["seq"] in reports:
             print(f"{'':25}{reports[event['seq']]}")
+
+
+def _answer(answer: dict[str, Any]) -> str:
+    said = {True: ", positive", False: ", negative", None: ""}[answer["positive"]]
+    return f"{answer['kind']}{said}: {answer['message_id']}"
 
 
 def _line(event: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from aiohttp import web
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from ehmi_ap import reports
+from ehmi_ap.envelope import Kind
 from ehmi_ap.lifecycle import State
 from ehmi_ap.model import (
     AgreementRef,
@@ -74,10 +75,23 @@ class PayloadInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerInfo:
+    """What answered a message, and the message under which that passed.
+
+    `positive` is null for an acknowledgement, whose document is not opened, and for a receipt that does not say.
+    """
+
+    kind: Kind
+    positive: bool | None
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """A message as it is stored. `party` is the partner access point, `test` a message to the test service.
 
-    The keys up to `payloads` are those that every backend is told (ehmi_ap.backends.metadata).
+    `answers` is the MessageId of the message that its business envelope answers, and `answered_by` the first few that
+    answer it. The keys up to `payloads` are those that every backend is told (ehmi_ap.backends.metadata).
     """
 
     message_id: str
@@ -110,6 +124,8 @@ class Message:
     due: datetime | None
     last_code: str | None
     last_detail: str
+    answers: str | None
+    answered_by: tuple[AnswerInfo, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -350,6 +366,11 @@ def message_document(stored: Stored) -> Message:
         due=stored.due,
         last_code=stored.last_code,
         last_detail=stored.last_detail,
+        answers=stored.answers,
+        answered_by=tuple(
+            AnswerInfo(kind=answer.kind, positive=answer.positive, message_id=answer.message_id)
+            for answer in stored.answered_by
+        ),
     )
 
 

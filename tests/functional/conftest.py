@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msh import Ehmi
 from sim import Net, Site
 
 
@@ -36,3 +37,14 @@ async def c3(net: Net, folder: Path | None, test_pki: Any, c2: Site) -> AsyncIte
     site.knows(c2)
     yield site
     await site.close()
+
+
+@pytest.fixture
+async def ehmi(net: Net, folder: Path | None, test_pki: Any) -> AsyncIterator[Ehmi]:
+    """Access points of EHMI."""
+    made = Ehmi(net, test_pki, folder)
+    for site in made.behind.values():
+        await site.open()
+    yield made
+    for site in made.behind.values():
+        await site.close()
