@@ -363,13 +363,17 @@ class Site:
 
     def _world(self) -> World:
         self.counted: Counter[str] = Counter()
+
+        def count(what: str) -> None:
+            self.counted[what] += 1
+
         self.directory = Directory(
             self._look,
             judge=self.net.registry.judge,
             agreements=self._agreements,
             now=self.net.clock.now,
             clock=lambda: self.net.clock.at.timestamp(),
-            count=lambda what: self.counted.update([what]),
+            count=count,
         )
         return World(
             store=Fused(self.store, f"{self.name}.store", self.fuse),  # type: ignore[arg-type]
@@ -385,6 +389,7 @@ class Site:
             now=self.net.clock.now,
             new_id=self._new_id,
             chance=lambda: 0.0,
+            count=count,
         )
 
     async def _look(self, *what: Any, **how: Any) -> Result:
