@@ -1,4 +1,4 @@
-"""Writes docs/reference/states.md out of lifecycle.TRANSITIONS: `python -m tests.states_reference`.
+"""Writes docs/reference/states.md out of lifecycle.TRANSITIONS and the kinds of events: `python -m tests.states_reference`.
 
 tests/test_reference_pages.py fails when the page says something else than the table does.
 """
@@ -6,8 +6,9 @@ tests/test_reference_pages.py fails when the page says something else than the t
 from collections.abc import Iterator
 from pathlib import Path
 
+from ehmi_ap.ehmi.reliability import Arrival, ReceiptArrival
 from ehmi_ap.lifecycle import TRANSITIONS, Happening, State
-from ehmi_ap.model import Direction
+from ehmi_ap.model import Direction, EventKind
 from ehmi_ap.store.rules import FAILED, FINAL, direction_of
 
 FILE = Path(__file__).parent.parent / "docs" / "reference" / "states.md"
@@ -44,16 +45,53 @@ CAUSES = {
     (State.UNDELIVERED, Happening.RESENT): "an operator delivers it again",
 }
 
+EVENTS = {
+    EventKind.RECEIVED: "stored: from C1, or from the peer with the receipt that it was given",
+    EventKind.SENT: "the receipt of the peer is verified and stored, or C4 has it; failed: given up",
+    EventKind.DISCOVERED: "a look-up found the receiver's access point, for the first time or elsewhere than before",
+    EventKind.ATTEMPT: "one attempt to send or to deliver did not settle it",
+    EventKind.ERROR: "the peer answered, or posted, an eb:Error",
+    EventKind.REFUSED: "we refused a message of the peer after we knew its sender",
+    EventKind.DUPLICATE: "the same AS4 message arrived again: answered with the first receipt, not delivered",
+    EventKind.RESENT: "an operator opened it again",
+    EventKind.ANSWERED: "an `envelope-receipt` or an `acknowledgement` of it passed (`code`), in the message that the text "
+    "names; failed: the receipt is a negative one",
+    EventKind.UNANSWERED: "its envelope receipt did not pass by the time that its envelope says; one may still come",
+    EventKind.SEEN_BEFORE: "its envelope is not new, by what the same sender sent before; it is delivered all the same",
+}
+
+SEEN = {
+    Arrival.REPEAT: "EnvelopeIdentifier and MessageIdentifier were used before, together",
+    Arrival.RESEND: "the MessageIdentifier was used before, for the same receiver, in another envelope",
+    Arrival.REFUSE: "the EnvelopeIdentifier was used before, with another MessageIdentifier or for another receiver",
+    ReceiptArrival.IGNORE: "a receipt, and not the first for its envelope",
+    ReceiptArrival.CONTRADICTION: "a positive receipt after a negative one for the same envelope, or the reverse",
+}
+
 STARTS = {State.ACCEPTED: "submitted", State.RECEIVED: "verified and stored", State.ANSWERED: "test message stored"}
 
 HEAD = """\
 # States of a message
 
-<!-- Written by `python -m tests.states_reference` out of `ehmi_ap.lifecycle.TRANSITIONS`; change that table. -->
+<!-- Written by `python -m tests.states_reference` out of `ehmi_ap.lifecycle.TRANSITIONS` and EventKind; change those. -->
 
 A message's row in the store is its place in the queue, and its state is a column of that row. A state changes only as
 the table below says, in one transaction with the events that tell of it. Outbound is from C1 to the peer, inbound
 from the peer to C4; no state belongs to both.
+
+"""
+
+EVENTS_HEAD = """
+## Events
+
+What happened to a message is its timeline (`ehmi-ap show`, `GET /api/v1/messages/{id}/events`), and each event is told to the
+backend of the message.
+
+"""
+
+SEEN_HEAD = """
+`code` of `seen-before` is a row of EHMI's rules for reliable messaging ([decision 52](../decisions/0052-duplicates-of-an-msh.md)).
+They are for message service handlers: an access point tells both ends what it saw, and what the rules ask of them.
 
 """
 
@@ -73,7 +111,8 @@ TAIL = """
 
 def render() -> str:
     """The whole page."""
-    return HEAD + "".join(_direction(direction) for direction in Direction) + _transitions() + TAIL
+    directions = "".join(_direction(direction) for direction in Direction)
+    return HEAD + directions + _transitions() + EVENTS_HEAD + _events() + SEEN_HEAD + _seen() + TAIL
 
 
 def _direction(direction: Direction) -> str:
@@ -107,6 +146,16 @@ def _transitions() -> str:
         for happening, after in row.items()
     )
     return f"## Every change\n\n| from | what happens | to | because |\n|---|---|---|---|\n{rows}"
+
+
+def _events() -> str:
+    rows = "".join(f"| `{kind.value}` | {EVENTS[kind]} |\n" for kind in EventKind)
+    return f"| kind | what happened |\n|---|---|\n{rows}"
+
+
+def _seen() -> str:
+    rows = "".join(f"| `{row.value}` | {SEEN[row]} |\n" for row in SEEN)
+    return f"| code | what was seen |\n|---|---|\n{rows}"
 
 
 if __name__ == "__main__":
