@@ -344,8 +344,12 @@ async def test_without_eds_nothing_is_kept_of_a_patient(tmp_path: Path) -> None:
         document = standard_business_document(now=datetime.now(UTC), new_uuid=uuid4)
         await ap.submit(Submission(payloads=(Payload(body=MemoryBody(document), mime_type="application/xml"),)))
         assert await ap.store.reports.find() == []
-        known = unwrap(document).header.instance_identifier
-        assert len(await ap.store.envelopes.find(Direction.OUTBOUND, identifiers=[known])) == 1
+        header = unwrap(document).header
+        sender, receiver = (each.value.removeprefix("0088:") for each in (header.sender, header.receiver))
+        known = [header.instance_identifier]
+        assert await ap.store.envelopes.find(
+            Direction.OUTBOUND, sender=sender, receiver=receiver, identifiers=known, messages=[]
+        )
 
 
 async def refusing(request: web.Request) -> web.Response:
