@@ -200,7 +200,8 @@ class StatusReporting:
         gate = self._gates.setdefault(organisation, Gate(REFUSING, self._clock, self._chance))
         if gate.miss(quoted(answer.what), not_before=answer.retry_after):
             self._count("status_misconfigured")
-            facts = {"organisation": f"SOR {organisation.sor}, GLN {organisation.gln}", "detail": quoted(answer.what)}
+            whom = quoted(f"SOR {organisation.sor}, GLN {organisation.gln}")
+            facts = {"organisation": whom, "detail": quoted(answer.what)}
             log.error("EDS or its authorization server does not let us report", extra={**facts, "fix": answer.fix})
         await self._hold(report, answer, until=self._now())
         return False

@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 from ehmi_ap import reports
 from ehmi_ap.envelope import Kind
+from ehmi_ap.flows.explain import quoted
 from ehmi_ap.lifecycle import State
 from ehmi_ap.model import (
     AgreementRef,
@@ -411,7 +412,7 @@ def report_document(report: reports.Report) -> Report:
         kind=event.kind,
         failed=event.failed,
         at=event.at,
-        organisation=report.organisation,
+        organisation=Organisation(quoted(report.organisation.sor), quoted(report.organisation.gln)),
         state=report.state,
         tries=report.tries,
         what=report.what,
