@@ -1,6 +1,12 @@
 """Keycloak, EDS or both are away, and come back."""
 
+import asyncio
+from collections import Counter, defaultdict
+
+from ehmi_ap.reports import ReportState
+from tests.audit_events import of
 from tests.interop.cells import Cell
+from tests.interop.eds import reporters
 from tests.interop.eds.clients import party
 from tests.interop.eds.scene import Scene
 from tests.interop.eds.terms import TAKEN, TOKEN, adding, is_later, is_taken
@@ -47,3 +53,30 @@ async def both_down(scene: Scene) -> None:
         for event in events:
             is_taken(await client.report(event, party(event, role=1)))
     equal(scene.eds.taken[before:], [first, first, *events])
+
+
+@cell(
+    "two access points with five messages between them; Keycloak and EDS are stopped for three of these",
+    "all are delivered; EDS is told of each envelope, by each access point, that it was received and sent, in this order",
+)
+async def access_points(scene: Scene) -> None:
+    before = len(scene.eds.taken)
+    place = {"issuer": scene.keycloak.issuer, "base": scene.eds.base}
+    async with reporters.running(scene.folder / "access-points", scene.ids, **place) as ours:
+        await ours.send()
+        await ours.reports(ReportState.TAKEN, 2)
+        await asyncio.gather(scene.keycloak.stop(), scene.eds.stop())
+        for _ in range(3):
+            await ours.send()
+        await ours.reports(ReportState.WAITING, 6)
+        await asyncio.gather(scene.keycloak.start(), scene.eds.start())
+        await ours.retry()
+        await ours.send()
+        await ours.reports(ReportState.TAKEN, 10)
+    told: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for event in scene.eds.taken[before:]:
+        device = event["source"]["observer"]["identifier"]["value"]
+        envelope = of(event, "ehmiTransportEnvelope")["what"]["identifier"]["value"]
+        told[device, envelope].append(event["subtype"][0]["code"])
+    equal(list(told.values()), [["msg-received", "msg-sent"]] * 10)
+    equal(Counter(device for device, _ in told), {"Our-AP": 5, "Another-AP": 5})

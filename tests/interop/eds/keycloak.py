@@ -76,7 +76,7 @@ class Keycloak:
             **os.environ,
             "JAVA": str(maven.java()),
             "JAVA_OPTS_KC_HEAP": "-Xms64m -Xmx512m",
-            "JAVA_OPTS_APPEND": "-XX:TieredStopAtLevel=1",  # it lives for a minute
+            "JAVA_OPTS_APPEND": maven.QUICK,
             **{f"KC_BOOTSTRAP_ADMIN_{name.upper()}": value for name, value in _ADMINISTRATOR.items()},
         }
         with self.log.open("ab") as log:

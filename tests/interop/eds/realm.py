@@ -29,8 +29,10 @@ def realm(clients: Sequence[Json], enrolments: Sequence[Json]) -> Json:
     }
 
 
-def client(client_id: str, enrolment: Json, *, ca: str, bound: bool = True, audience: str = AUDIENCE) -> Json:
-    """A client that is known by its certificate, of the CA with this subject."""
+def client(
+    client_id: str, enrolment: Json, *, ca: str, subject: str = "", bound: bool = True, audience: str = AUDIENCE
+) -> Json:
+    """One that is known by its certificate, below the CA of this name; `subject` in place of that of the enrolment."""
     organisations = enrolment["ehmi:org_context"]
     scopes = enrolment["scope"].split()
     scopes += sorted(
@@ -48,7 +50,7 @@ def client(client_id: str, enrolment: Json, *, ca: str, bound: bool = True, audi
         "fullScopeAllowed": False,
         "clientAuthenticatorType": "client-x509",
         "attributes": {
-            "x509.subjectdn": dn(enrolment["tls_client_auth_subject_dn"]),
+            "x509.subjectdn": subject or dn(enrolment["tls_client_auth_subject_dn"]),
             "x509.casubjectdn": ca,
             "x509.allow.regex.pattern.comparison": "false",  # otherwise a subject is an expression
             "tls.client.certificate.bound.access.tokens": str(bound).lower(),

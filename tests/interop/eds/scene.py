@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ehmi_ap.demo.bundle import RECEIVER, SENDER
 from ehmi_ap.model import Organisation
 from ehmi_ap.net.eds import SCOPE, EdsClient
 from ehmi_ap.net.tls import client_context
@@ -27,8 +28,9 @@ from tests.interop.peer import PeerFailed
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """`events` are those of an access point, of all envelopes at hand; `keycloak` and `eds` run when a cell begins."""
+    """`events` are those of one access point, of all envelopes at hand; `keycloak` and `eds` run when a cell begins."""
 
+    folder: Path
     events: Sequence[Json]
     ids: Identities
     keycloak: Keycloak
@@ -105,28 +107,30 @@ async def opened(folder: Path, keep: Path | None) -> AsyncIterator[Scene]:
         raise PeerFailed(f"the cells are about Keycloak {report.KEYCLOAK}, this is {keycloak.version}")
     eds = Eds(data / "eds", folder, ids, issuer=keycloak.issuer)
     events = [each for _, each in audit_events.ours(data) if each["source"]["type"][0]["code"] == "AP"]
-    scene = Scene(events, ids, keycloak, eds)
+    scene = Scene(folder, events, ids, keycloak, eds)
     try:
         await scene.begin("")
-        await keycloak.create(_realm(folder, scene))
+        await keycloak.create(_realm(scene))
         yield scene
     finally:
         await asyncio.gather(keycloak.stop(), eds.stop())
 
 
-def _realm(folder: Path, scene: Scene) -> Json:
-    """Two access points: ours, for all who are in the events, and another one, for nobody who is in `scene.event`."""
-    served = {party(each, role=role) for each in scene.events for role in (0, 1)}
+def _realm(scene: Scene) -> Json:
+    """Two access points: ours, for all who are in the events and the demo's sender, and another one for its receiver."""
+    sender, receiver = (Organisation(each.sor, each.gln) for each in (SENDER, RECEIVER))
+    served = {party(each, role=role) for each in scene.events for role in (0, 1)} | {sender}
     urls = {"issuer": scene.keycloak.issuer, "base": scene.eds.base}
-    ours = enrolment.printed(folder / "ap", scene.ids, "ap", audit_events.DEVICES[0].id, served, **urls)
-    others = served - {party(scene.event), party(scene.event, role=1)}
-    theirs = enrolment.printed(folder / "other", scene.ids, "other", "Another-AP", others, **urls)
+    ours = enrolment.printed(scene.folder / "ap", scene.ids, "ap", audit_events.DEVICES[0].id, served, **urls)
+    others = {receiver}
+    theirs = enrolment.printed(scene.folder / "other", scene.ids, "other", "Another-AP", others, **urls)
     ca = scene.ids.ca.cert.subject.rfc4514_string()
     everybody = [
         realm.client("our-ap", ours, ca=ca),
         realm.client("unbound", ours, ca=ca, bound=False),
         realm.client("elsewhere", ours, ca=ca, audience="https://other.example"),
         realm.client("another-ap", theirs, ca=ca),
-        realm.client("openssl", {**ours, "tls_client_auth_subject_dn": scene.ids.as_openssl_prints("ap")}, ca=ca),
+        realm.client("subject-by-openssl", ours, ca=ca, subject=realm.dn(scene.ids.as_openssl_prints("ap"))),
+        realm.client("subject-as-it-is", ours, ca=ca, subject=ours["tls_client_auth_subject_dn"]),
     ]
     return realm.realm(everybody, [ours, theirs])
