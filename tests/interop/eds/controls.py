@@ -35,6 +35,7 @@ async def no_certificate(scene: Scene) -> None:
         except (aiohttp.ClientError, ssl.SSLError):
             continue
         raise AssertionError(f"{name}: {said}")
+    equal((await scene.post(token)).status, 201)
 
 
 @cell("our certificate without a token", "401, and a challenge without a reason")

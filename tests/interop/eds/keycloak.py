@@ -7,6 +7,7 @@ import asyncio
 import os
 import signal
 import ssl
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -95,13 +96,14 @@ class Keycloak:
         process, self._process = self._process, None
         if process is None or process.returncode is not None:
             return
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            async with asyncio.timeout(ENDED):
-                await process.wait()
-        except TimeoutError:
-            os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                async with asyncio.timeout(ENDED):
+                    await process.wait()
+            except TimeoutError:
+                os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
 
     async def create(self, realm: Json) -> None:
         """A realm with all that is in it."""

@@ -59,6 +59,7 @@ public final class Judge {
     try (exchange) {
       try {
         var permit = gate.admit(exchange);
+        onlyCreates(exchange);
         var body = new String(exchange.getRequestBody().readAllBytes(), StandardCharsets.UTF_8);
         var event = profiles.read(body);
         permit.check(event);
@@ -73,6 +74,15 @@ public final class Judge {
       } catch (DataFormatException | ClassCastException | IllegalArgumentException error) {
         say(exchange, 400, Profiles.error("structure", String.valueOf(error.getMessage())), Map.of());
       }
+    }
+  }
+
+  private static void onlyCreates(HttpExchange exchange) throws Refused {
+    if (!exchange.getRequestMethod().equals("POST")) {
+      throw new Refused(405, "not-supported", "events are created here, and nothing else", Map.of("Allow", "POST"));
+    }
+    if (!String.valueOf(exchange.getRequestHeaders().getFirst("Content-Type")).startsWith("application/fhir+json")) {
+      throw new Refused(415, "not-supported", "events are application/fhir+json", Map.of());
     }
   }
 

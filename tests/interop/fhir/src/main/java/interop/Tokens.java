@@ -15,8 +15,8 @@ import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpsExchange;
 import java.net.URI;
 import java.net.URL;
-import java.security.MessageDigest;
 import java.security.GeneralSecurityException;
+import java.security.MessageDigest;
 import java.text.ParseException;
 import java.util.Map;
 import java.util.Objects;
@@ -72,7 +72,8 @@ final class Tokens implements Gate {
     } catch (ParseException | BadJOSEException | IllegalArgumentException error) {
       throw challenge(" error=\"invalid_token\"", String.valueOf(error.getMessage()));
     } catch (JOSEException error) {
-      throw new Refused(503, "transient", "the keys of the authorization server cannot be had", Map.of("Retry-After", "7"));
+      var what = "the keys of the authorization server cannot be had";
+      throw new Refused(503, "transient", what, Map.of("Retry-After", "7"));
     }
   }
 
@@ -97,11 +98,15 @@ final class Tokens implements Gate {
     }
   }
 
+  /** By SOR code and GLN; a token that names none is for nobody. */
   private static boolean is(AuditEventAgentComponent agent, Map<?, ?> organisation) {
+    var sor = agent.getWho().getIdentifier().getValue();
     var gln = agent.getExtensionByUrl(GLN);
-    return gln != null
+    return sor != null
+        && sor.equals(organisation.get("sor"))
+        && gln != null
         && gln.getValue() instanceof Identifier identifier
-        && agent.getWho().getIdentifier().getValue().equals(organisation.get("sor"))
+        && identifier.getValue() != null
         && identifier.getValue().equals(organisation.get("gln"));
   }
 
