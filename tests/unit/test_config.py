@@ -17,6 +17,7 @@ from ehmi_ap.discovery.network import Resolver
 from ehmi_ap.errors import ConfigError, NotFound
 from ehmi_ap.model import PartyId
 from ehmi_ap.pmode import INITIATOR, RESPONDER
+from ehmi_ap.tables import to_toml
 from tests.simulated_network import ap_ca, good_metadata, smp_ca
 
 MINIMAL = """
@@ -453,6 +454,123 @@ trust = ["ca"]
 policies = ["1.2.3"]
 party_id = "subject-serial"
 """
+
+
+EHMI = {key: value for key, value in PMODE.items() if key not in ("service", "actions")} | {"profile": "ehmi"}
+SIGNED = """
+[backends.msh.signature]
+trust = ["msh-ca"]
+subjects = ["CN=MSH,O=Test,C=DK"]
+policies = ["1.2.3"]
+
+[backends.msh.signature.key]
+file = "keys/delivery.pem"
+"""
+
+
+class TestSignatures:
+    """Between MSH and access point (spec/ehmi.md 6.1)."""
+
+    @pytest.fixture
+    def signed(self, home: Home, tmp_path: Path, test_pki: Any) -> Home:
+        def write(text: str = MINIMAL + SIGNED, *, key: pki.Identity = test_pki.receiver) -> Path:
+            path = home(text)
+            (tmp_path / "keys" / "delivery.pem").write_bytes(key.key_pem + key.pem)
+            (tmp_path / "keys" / "delivery.pem").chmod(0o600)
+            (tmp_path / "trust" / "msh-ca.pem").write_bytes(test_pki.issuing.pem)
+            (tmp_path / "pmodes" / "partner.toml").write_text(to_toml(EHMI))
+            return path
+
+        return write
+
+    def mistakes(self, path: Path) -> tuple[str, ...]:
+        """What is found when it is loaded whole, as at the start and by `ehmi-ap check`."""
+        with pytest.raises(ConfigError) as refused:
+            load_agreements(Config.load(path), now=pki.NOW)
+        return refused.value.findings
+
+    def test_who_signs_and_with_which_key_we_do(self, signed: Home, test_pki: Any) -> None:
+        agreements = load_agreements(Config.load(signed()), now=pki.NOW)
+        terms = agreements.authorship["msh"]
+        assert (terms.demand, terms.built_together) == ("jws", False)
+        assert terms.key is not None
+        assert terms.key.certificate.der == test_pki.receiver.der
+        signers = terms.signers(agreements.trust)
+        assert [each.der for each in signers.anchors] == [test_pki.issuing.der]
+        assert (signers.subjects, signers.policies) == (("CN=MSH,O=Test,C=DK",), ("1.2.3",))
+        assert agreements.warnings == ()
+
+    def test_a_backend_of_an_ehmi_pmode_says_how(self, signed: Home) -> None:
+        """As the P-Mode's own, or as the default one."""
+        [mistake] = self.mistakes(signed(MINIMAL))
+        assert mistake.startswith(
+            "ehmi-ap.toml: [backends.msh] signature: is missing, and P-Modes of profile ehmi need"
+        )
+        assert "built_together = true" in mistake
+        without_key = MINIMAL + SIGNED.partition("[backends.msh.signature.key]")[0]
+        [mistake] = self.mistakes(signed(without_key))
+        assert mistake.startswith("ehmi-ap.toml: [backends.msh.signature] key: is missing, and P-Modes of profile ehmi")
+
+    def test_built_together(self, signed: Home) -> None:
+        text = changed(MINIMAL, 'kind = "rest"', 'kind = "rest"\nbuilt_together = true')
+        assert load_agreements(Config.load(signed(text)), now=pki.NOW).authorship["msh"].built_together
+        [mistake] = findings(signed(text + SIGNED))
+        assert mistake == (
+            "ehmi-ap.toml: [backends.msh] built_together: means that nothing is signed; leave it out, or `signature`"
+        )
+
+    def test_another_backend_and_another_profile_may_say_nothing(self, signed: Home, tmp_path: Path) -> None:
+        other = '[backends.other]\nkind = "memory"\n'
+        text = MINIMAL.replace("[as4]", 'default_backend = "msh"\n[as4]', 1)
+        assert (
+            load_agreements(Config.load(signed(text + SIGNED + other)), now=pki.NOW).authorship["other"].demand is None
+        )
+        (tmp_path / "pmodes" / "partner.toml").write_text(to_toml({**EHMI, "backend": "other"}))
+        path = home_of(text + SIGNED + other, tmp_path)
+        assert [text.partition(":")[2][:28] for text in self.mistakes(path)] == [" [backends.other] signature:"]
+        (tmp_path / "pmodes" / "partner.toml").write_text(to_toml({**PMODE, "backend": "other"}))
+        load_agreements(Config.load(path), now=pki.NOW)
+
+    @pytest.mark.parametrize(
+        ("old", "new", "expected"),
+        [
+            ('["msh-ca"]', '["nobody"]', "[backends.msh.signature] trust: there is no trust/nobody.pem"),
+            ('["msh-ca"]', "[]", "[backends.msh.signature] trust: "),
+            ('trust = ["msh-ca"]', "", "[backends.msh.signature] trust: is missing"),
+            ("trust =", 'demand = "pgp"\ntrust =', "[backends.msh.signature] demand: has to be one of"),
+            ("delivery.pem", "nothing.pem", "[backends.msh.signature] key file: there is no file"),
+            ("delivery.pem", "signing.pem", "[backends.msh.signature] key: is one of [keys], which are for AS4"),
+            ("delivery.pem", "../trust/msh-ca.pem", "no private key in the PEM file"),
+        ],
+    )
+    def test_mistakes(self, signed: Home, old: str, new: str, expected: str) -> None:
+        assert any(expected in text for text in self.mistakes(signed(MINIMAL + changed(SIGNED, old, new))))
+
+    def test_a_key_that_signs_no_jws(self, signed: Home) -> None:
+        found = self.mistakes(signed(key=pki.make_leaf(None, "delivery", key="ed25519")))
+        assert found == (
+            "ehmi-ap.toml: [backends.msh.signature] key: has to be RSA, or EC on P-256 or P-384; make another",
+        )
+
+    def test_what_ends_and_what_others_may_read_is_told(self, signed: Home, tmp_path: Path, test_pki: Any) -> None:
+        soon = pki.make_leaf(test_pki.issuing, "delivery", key="p256", not_after=pki.NOW + timedelta(days=9))
+        config = Config.load(signed(key=soon))
+        (tmp_path / "keys" / "delivery.pem").chmod(0o644)
+        agreements = load_agreements(config, now=pki.NOW)
+        assert [text.partition(":")[0] for text in agreements.warnings] == ["ehmi-ap.toml", "delivery.pem"]
+        later = room.judge_again(config, agreements, now=pki.NOW + timedelta(days=10))
+        assert [text[:42] for text in later.lapsed] == ["ehmi-ap.toml: [backends.msh.signature] key"]
+
+    def test_a_ca_that_a_backend_names_stays(self, signed: Home) -> None:
+        config = Config.load(signed())
+        with pytest.raises(ConfigError, match=r"there is no trust/msh-ca.pem"):
+            room.delete_certificate(config, "msh-ca")
+        assert (config.trust / "msh-ca.pem").is_file()
+
+
+def home_of(text: str, folder: Path) -> Path:
+    (folder / "ehmi-ap.toml").write_text(text)
+    return folder / "ehmi-ap.toml"
 
 
 class TestNetworks:

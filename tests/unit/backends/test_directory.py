@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import os
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -15,7 +16,15 @@ import pytest
 from ehmi_ap.backends.directory import DirectoryBackend
 from ehmi_ap.backends.outbox import FileBody, Outbox
 from ehmi_ap.ehmi import names
-from ehmi_ap.errors import BackendError, ConfigError, StoreError, SubmissionConflict, SubmissionError
+from ehmi_ap.errors import (
+    BackendError,
+    ConfigError,
+    NoSignersAgreed,
+    SignatureRefused,
+    StoreError,
+    SubmissionConflict,
+    SubmissionError,
+)
 from ehmi_ap.model import DeliveryEvent, Direction, EventKind, MessageId, Submission
 
 SBD = f'<StandardBusinessDocument xmlns="{names.SBDH}"/>'.encode()
@@ -28,6 +37,7 @@ class C2:
 
     def __init__(self) -> None:
         self.kept: dict[str, tuple[bytes, ...]] = {}
+        self.signatures: list[str | None] = []
         self.trouble: list[Exception] = []
         self.calls = 0
 
@@ -35,6 +45,7 @@ class C2:
         self.calls += 1
         if self.trouble:
             raise self.trouble.pop(0)
+        self.signatures += [payload.jws for payload in submission.payloads]
         content = tuple(b"".join(payload.body.chunks()) for payload in submission.payloads)
         assert submission.message_id is not None
         if self.kept.setdefault(submission.message_id, content) != content:
@@ -136,6 +147,77 @@ class TestDrops:
         [message_id] = c2.kept
         assert message_id.endswith("@test.example")
         assert "2509479989" not in message_id
+
+
+class TestSignatures:
+    """The JWS of a file is a file, which goes where the file goes; that of a payload in a folder is metadata."""
+
+    async def test_beside_a_file(self, base: Path) -> None:
+        c2 = C2()
+        (base / "outbox" / "one.xml.jws").write_text(" protected..value\r\n")
+        drop(base, "one.xml")
+        async with running(base, c2):
+            await until(lambda: waiting(base) == [])
+        assert c2.signatures == ["protected..value"]
+
+    async def test_in_the_metadata_of_a_folder(self, base: Path) -> None:
+        c2 = C2()
+        parts = [{"file": "a", "mime_type": "text/plain", "jws": "1"}, {"file": "b", "mime_type": "text/plain"}]
+        drop_folder(base, "two", {"payloads": parts}, a=b"1", b=b"2")
+        async with running(base, c2):
+            await until(lambda: waiting(base) == [])
+        assert c2.signatures == ["1", None]
+
+    async def test_alone_it_waits_for_its_drop(self, base: Path) -> None:
+        c2 = C2()
+        (base / "outbox" / "one.xml.jws").write_text("x")
+        drop(base, "last.xml")
+        async with running(base, c2):
+            await until(lambda: waiting(base) == ["one.xml.jws"])
+        assert c2.signatures == [None]
+
+    @pytest.mark.parametrize("content", [b"\xff\x00", b"x" * 1_000_000])
+    async def test_whatever_it_holds_is_for_others_to_judge(self, base: Path, content: bytes) -> None:
+        c2 = C2()
+        (base / "outbox" / "one.xml.jws").write_bytes(content)
+        drop(base, "one.xml")
+        async with running(base, c2):
+            await until(lambda: waiting(base) == [])
+        assert [len(signature or "") for signature in c2.signatures] == [min(len(content), 24_576)]
+
+    async def test_a_link_is_none(self, base: Path, tmp_path: Path) -> None:
+        c2 = C2()
+        (tmp_path / "secret").write_text("secret")
+        (base / "outbox" / "one.xml.jws").symlink_to(tmp_path / "secret")
+        drop(base, "one.xml")
+        async with running(base, c2):
+            await until(lambda: waiting(base) == [])
+        assert c2.signatures == [None]
+        assert (tmp_path / "secret").exists()
+
+    @pytest.mark.parametrize("error", [SignatureRefused("no JWS"), NoSignersAgreed("nobody is agreed")])
+    async def test_what_is_refused_for_its_signature_keeps_it_and_is_told_so(
+        self, base: Path, error: SubmissionError
+    ) -> None:
+        """And not that it is no SBD, for which it would have to be read."""
+        c2 = C2()
+        c2.trouble = [error]
+        (base / "outbox" / "one.xml.jws").write_text("x")
+        drop(base, "one.xml", b"<Invoice/>")
+        async with running(base, c2):
+            await until(lambda: waiting(base) == [])
+        problem = json.loads((base / "errors" / "one.xml.problem.json").read_text())
+        assert (problem["code"], problem["what"]) == (error.code, error.what)
+        assert (base / "errors" / "one.xml.jws").read_text() == "x"
+
+    async def test_what_a_crash_left_of_one_is_removed_when_it_is_old(self, base: Path) -> None:
+        """C1 writes it before its drop: a young one may still be waited for."""
+        drop(base, "kept.xml")
+        for name, age in (("old.xml.jws", 90_000), ("young.xml.jws", 60), ("kept.xml.jws", 90_000)):
+            (base / "outbox" / name).write_text("x")
+            os.utime(base / "outbox" / name, (time.time() - age,) * 2)
+        Outbox(base / "outbox", base / "errors", backend="msh", domain="x").tidy(time.time() - 86_400)
+        assert waiting(base) == ["kept.xml", "kept.xml.jws", "young.xml.jws"]
 
 
 UUID = "6f1d2b3c-9a8B-4c7d-8e9f-0a1b2c3d4e5f"

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,6 +28,11 @@ def message(*bodies: Body, message_id: str = "1@test.example", mime_type: str = 
         conversation_id="c",
         payloads=tuple(Payload(body=body, mime_type=mime_type) for body in bodies),
     )
+
+
+def signed(asked: UserMessage) -> UserMessage:
+    payloads = (replace(payload, jws=f"jws of {number}") for number, payload in enumerate(asked.payloads, start=1))
+    return replace(asked, payloads=tuple(payloads))
 
 
 def visible(folder: Path) -> list[str]:
@@ -85,6 +91,22 @@ class TestPut:
         inbox.put(two)
         assert visible(tmp_path) == [message_name(one) + ".xml", message_name(two)]
         assert (tmp_path / (message_name(one) + ".xml")).read_bytes() == b"<a/>"
+
+    def test_our_signature_is_in_the_metadata_of_a_folder(self, tmp_path: Path) -> None:
+        Inbox(tmp_path, single=False, mode=0o640).put(signed(message(MemoryBody(b"1"), MemoryBody(b"2"))))
+        [name] = visible(tmp_path)
+        told = json.loads((tmp_path / name / "message.json").read_text())
+        assert [(part["file"], part["jws"]) for part in told["payloads"]] == [
+            ("payload-1.xml", "jws of 1"),
+            ("payload-2.xml", "jws of 2"),
+        ]
+
+    def test_our_signature_is_beside_a_single_file(self, tmp_path: Path) -> None:
+        Inbox(tmp_path, single=True, mode=0o640).put(asked := signed(message(MemoryBody(b"<a/>"))))
+        name = message_name(asked) + ".xml"
+        assert visible(tmp_path) == [name, f"{name}.jws"]
+        assert (tmp_path / f"{name}.jws").read_text() == "jws of 1\n"
+        assert (tmp_path / f"{name}.jws").stat().st_mode & 0o777 == 0o640
 
     def test_modes_whatever_the_umask(self, tmp_path: Path) -> None:
         before = os.umask(0o077)
@@ -148,8 +170,11 @@ class Crash(BaseException):
 
 
 @pytest.mark.parametrize("single", [False, True])
-def test_a_crash_at_every_step(tmp_path: Path, single: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("unsigned", [False, True])
+def test_a_crash_at_every_step(tmp_path: Path, single: bool, unsigned: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whichever call to the file system is the last one, the next process completes the delivery exactly once."""
+    asked = message(MemoryBody(b"whole" * 1000))
+    asked = asked if unsigned else signed(asked)
     calls = ("fsync", "mkdir", "open", "link", "rename", "unlink", "rmdir", "chmod", "fchmod")
     steps = 0
     while True:
@@ -172,7 +197,7 @@ def test_a_crash_at_every_step(tmp_path: Path, single: bool, monkeypatch: pytest
             for name in calls:
                 patch.setattr(f"os.{name}", counted(name))
             try:
-                Inbox(folder, single=single, mode=0o640).put(message(MemoryBody(b"whole" * 1000)))
+                Inbox(folder, single=single, mode=0o640).put(asked)
             except Crash:
                 crashed = True
             else:
@@ -180,7 +205,7 @@ def test_a_crash_at_every_step(tmp_path: Path, single: bool, monkeypatch: pytest
         if folder.is_dir():
             taken += take(folder)
         for _ in range(2):  # the next process, and one more
-            Inbox(folder, single=single, mode=0o640).put(message(MemoryBody(b"whole" * 1000)))
+            Inbox(folder, single=single, mode=0o640).put(asked)
             taken += take(folder)
         assert taken == 1, f"crash at call {steps}"
         assert list((folder / ".staging").iterdir()) == []
@@ -192,10 +217,14 @@ def test_a_crash_at_every_step(tmp_path: Path, single: bool, monkeypatch: pytest
 
 
 def take(folder: Path) -> int:
-    """C4 takes what is there; each has to be whole."""
-    names = visible(folder)
+    """C4 takes what is there; each has to be whole, with the signature that lies beside a file."""
+    signatures = [name for name in visible(folder) if name.endswith(".jws")]
+    names = [name for name in visible(folder) if name not in signatures]
     for name in names:
         path = folder / name
+        if signatures:
+            assert (folder / f"{name}.jws").read_text() == "jws of 1\n"
+            (folder / f"{name}.jws").unlink()
         parts = sorted(path.iterdir()) if path.is_dir() else [path]
         assert parts[-1].read_bytes() == b"whole" * 1000
         if path.is_dir():

@@ -95,6 +95,16 @@ class TestDeliver:
         assert b'name="metadata"\r\nContent-Type: application/json\r\n\r\n{"message_id": "1@x"' in content
         assert b'filename="payload-1.xml"\r\nContent-Type: application/xml\r\n\r\n<a/>\r\n--' in content
 
+    async def test_our_signature_is_in_the_metadata(self) -> None:
+        receiver = Receiver()
+        payloads = tuple(replace(payload, jws="protected..value") for payload in MESSAGE.payloads)
+        async with receiver.listening() as url:
+            await webhook(url).deliver(replace(MESSAGE, payloads=payloads))
+            await webhook(url).deliver(MESSAGE)
+        signed, unsigned = (content for _, content in receiver.requests)
+        assert signed.count(b'"jws": "protected..value"') == len(payloads)
+        assert b"jws" not in unsigned
+
     async def test_the_same_key_for_every_repeat_and_another_for_another_sender(self) -> None:
         receiver = Receiver()
         other = replace(MESSAGE, from_=Party(PartyId("z"), "initiator"))
