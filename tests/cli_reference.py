@@ -31,7 +31,7 @@ show, in the configuration; or, on another machine, in `$EHMI_AP_URL` and `$EHMI
 """
 
 MEANINGS = {
-    Exit.OK: "done; `inspect`: valid; `smp`: usable; `sbdh`: ok or warn; `lookup`: found; `doctor`: no link is broken; `demo`: C4 holds the byte-identical document and the receipt was verified",
+    Exit.OK: "done; `inspect`: valid; `smp`: usable; `sbdh`: ok or warn; `lookup`: found; `doctor`: no link is broken; `demo`: C4 holds the byte-identical document, the receipt was verified, and EDS knows the way",
     Exit.FAILED: "it did not work, and stderr says why, whose fault it is and what to do; `inspect`: invalid; "
     "`smp`: unusable; `sbdh`: reject; `lookup`: not found; `doctor`: a link is broken",
     Exit.UNDECIDED: "`inspect`: undecided, because a key, a certificate or a part is missing",

@@ -18,9 +18,9 @@ def add(subparsers: "Subparsers") -> None:
     parser = subparsers.add_parser(
         "demo",
         help="send a message through two access points on this machine",
-        description="Starts a DNS zone, an SMP and two complete access points with throw-away keys, sends FILE (or a "
-        "HomeCareObservation about an invented person) from C1 to C4, whose access point is looked up, and shows the "
-        "way it went. Needs no network.",
+        description="Starts a DNS zone, an SMP, EDS and two complete access points with throw-away keys. Sends FILE "
+        "(or a HomeCareObservation about an invented person) from C1 to C4, whose access point is looked up. Shows the "
+        "way it went, with the track and trace of EDS. Needs no network.",
     )
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a StandardBusinessDocument (ehmiSBDH)")
     parser.add_argument("--document", action="store_true", help="print the demo's own document, and do nothing else")
@@ -35,7 +35,7 @@ def add(subparsers: "Subparsers") -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Returns 0 only if C4 holds the byte-identical document and the receipt was verified."""
+    """Returns 0 only if C4 holds the byte-identical document, signed, C2 its receipt, and EDS the way."""
     document = _document(args.file)
     if args.document:
         sys.stdout.buffer.write(document)

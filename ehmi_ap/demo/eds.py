@@ -1,7 +1,9 @@
 """EDS, EHMI's delivery status service, small and strict: it takes AuditEvents from whoever may report them.
 
-    service = StatusService(authorization.key.public_key())
-    async with answering(service, tls=context) as base: ...        # POST {base}/fhir/AuditEvent
+    async with delivery_status(tls=context) as eds:        # the context demands a client certificate
+        eds.authorization.enrol(...)
+        eds.base, eds.issuer                                what an access point's [eds] names
+        eds.service.taken
 
 It checks what EHMI says that the real one checks (spec/eds.md 3, 4): the token's signature, end, audience and scope,
 the certificate that it is bound to, and the token's organisation and device against the event's. Of the event it
@@ -10,17 +12,31 @@ checks that it claims a profile of EDS.
 
 import json
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from ssl import SSLContext
 from typing import Any
 
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from ehmi_ap.demo.authorization import AUDIENCE, Claims, certificate_of, is_scope_of, thumbprint, verified
+from ehmi_ap.demo.authorization import (
+    AUDIENCE,
+    AuthorizationServer,
+    Claims,
+    certificate_of,
+    is_scope_of,
+    thumbprint,
+    verified,
+)
+from ehmi_ap.demo.pages import answering
 from ehmi_ap.ehmi.auditevent import PROFILES
 from ehmi_ap.model import Organisation
 from ehmi_ap.net.eds import FHIR
 
-BASE = "/fhir"
+BASE, ISSUER = "/fhir", "/realms/ehmi"
+"""Paths of EDS and of the authorization server."""
 _KNOWN = {f"{PROFILES}Eds{kind}DeliveryStatus" for kind in ("Basic", "Patient")}
 
 Json = dict[str, Any]
@@ -64,6 +80,25 @@ class StatusService:
             return outcome(422, "invalid", "no profile of EDS")
         self.taken.append(event)
         return web.json_response(event, status=201, headers={"Location": f"{BASE}/AuditEvent/{len(self.taken)}"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Eds:
+    """Both servers, running: `base` and `issuer` are their URLs."""
+
+    base: str
+    issuer: str
+    authorization: AuthorizationServer
+    service: StatusService
+
+
+@asynccontextmanager
+async def delivery_status(*, tls: SSLContext, host: str = "localhost") -> AsyncIterator[Eds]:
+    """EDS and its authorization server, at which nobody is enrolled yet."""
+    authorization = AuthorizationServer(path=ISSUER)
+    service = StatusService(authorization.key.public_key())
+    async with answering(authorization, tls=tls, host=host) as issuer, answering(service, tls=tls, host=host) as eds:
+        yield Eds(base=eds + BASE, issuer=issuer + ISSUER, authorization=authorization, service=service)
 
 
 def organisation_of(claims: Claims) -> Organisation:

@@ -1,8 +1,8 @@
 """One exchange through the demo's network: C1 submits, C4 receives, and everything that proves it.
 
 C1 is a program that talks to C2's REST with `ehmi_ap.client`; C4 is a folder into which C3 delivers. The evidence is
-gathered afterwards from both access points and the registry: events, the look-up, what the servers were asked, the
-wire, the stored receipt, and C4's files.
+gathered afterwards from both access points, the registry and EDS: events, the look-up, what the servers were asked, the
+wire, the stored receipt, C4's files, and the events that EDS was told.
 """
 
 import asyncio
@@ -17,19 +17,20 @@ from pathlib import Path
 from ehmi_ap.access_point import AccessPoint
 from ehmi_ap.as4.conclude import conclude
 from ehmi_ap.backends.inbox import METADATA
-from ehmi_ap.body import MemoryBody
 from ehmi_ap.client import Client
 from ehmi_ap.crypto import jws
 from ehmi_ap.crypto.signers import Signers
+from ehmi_ap.demo.layout import party_id
 from ehmi_ap.demo.network import Network, Seen, Site, network
 from ehmi_ap.demo.timeline import Events, Step, timeline
+from ehmi_ap.demo.trace import Passage, is_whole, trace
 from ehmi_ap.discovery import found
-from ehmi_ap.ehmi import sbdh
-from ehmi_ap.errors import SubmissionError, XmlSecurityError
+from ehmi_ap.errors import XmlSecurityError
 from ehmi_ap.flows.terms import found_judges
-from ehmi_ap.model import Acknowledged, DeliveryEvent, Direction, EventKind, MessageId, Payload, Reference
+from ehmi_ap.model import Acknowledged, DeliveryEvent, Direction, EventKind, MessageId, Reference
 from ehmi_ap.pmode import Security
 from ehmi_ap.ports import Query
+from ehmi_ap.reports import OPEN, ReportState
 
 PATIENCE = 60.0
 """Seconds after which the demo says that something hangs; an exchange takes well under one."""
@@ -54,13 +55,15 @@ class Result:
     """What the demo found. `c1` and `c4` are the files at either end; `identical` holds the document's very bytes.
 
     `lookup` is what C2's look-up of the receiver came to; None: it never began. `submitter` and `deliverer` are who
-    signed the document for C2 and for C4; the latter None: nobody whom C4 takes it from.
+    signed the document for C2 and for C4; the latter None: nobody whom C4 takes it from. `trace` is what EDS knows.
     """
 
     c2: str
     c3: str
     sml: str
     smp: str
+    eds: str
+    issuer: str
     document: bytes
     message_id: MessageId
     timeline: tuple[Step, ...]
@@ -73,13 +76,19 @@ class Result:
     identical: Path | None
     submitter: str
     deliverer: str | None
+    trace: tuple[Passage, ...]
     failure: str | None
 
     @property
     def ok(self) -> bool:
-        """C4 holds the byte-identical document, signed by C3, and the receipt was verified."""
+        """C4 holds the byte-identical document, signed by C3, the receipt was verified, and EDS knows the way."""
         proven = self.receipt is not None and self.receipt.holds
-        return self.identical is not None and self.deliverer is not None and proven
+        return self.identical is not None and self.deliverer is not None and proven and self.traced
+
+    @property
+    def traced(self) -> bool:
+        """EDS has the four events: C2 and then C3 received it, and each sent it on."""
+        return is_whole(self.trace, [party_id(name) for name in ("c2", "c3")])
 
     @property
     def sha256(self) -> str:
@@ -93,13 +102,7 @@ async def exchange(document: bytes, home: Path) -> Result:
         SubmissionError: the document is no right ehmiSBDH.
         ClientError: C2 refused it.
     """
-    offer = sbdh.address(Payload(body=MemoryBody(document), mime_type="application/xml"))
-    if offer is None:
-        raise SubmissionError(
-            "the file is not a right ehmiSBDH",
-            fix="Give a StandardBusinessDocument, or no file: the demo brings its own.",
-        )
-    async with network(home, now=datetime.now(UTC), offer=offer) as net:
+    async with network(home, now=datetime.now(UTC), document=document) as net:
         begun = datetime.now(UTC)
         message_id = MessageId(await asyncio.to_thread(_submit, net.c2, document))
         submitted = datetime.now(UTC)
@@ -117,6 +120,8 @@ async def exchange(document: bytes, home: Path) -> Result:
             c3=net.c3.addresses.as4,
             sml=net.registry.resolver,
             smp=net.registry.smp.base,
+            eds=net.eds.base,
+            issuer=net.eds.issuer,
             document=document,
             message_id=message_id,
             timeline=timeline(begun, submitted, len(document), sent, delivered, net.registry.asked, lookup, wire),
@@ -129,7 +134,8 @@ async def exchange(document: bytes, home: Path) -> Result:
             identical=identical,
             submitter=net.c2.signing.certificate.subject,
             deliverer=_deliverer(identical, net.c3.signers) if identical is not None else None,
-            failure=_failure(sent, delivered, arrived=arrived),
+            trace=trace(net.eds.service.taken, net.envelope.transport.identifier),
+            failure=_failure(sent, delivered, arrived=arrived) or await _hindrance(net),
         )
 
 
@@ -163,11 +169,21 @@ def _is_settled(events: Sequence[DeliveryEvent]) -> bool:
 
 
 async def _told_everything(site: Site) -> None:
-    """Give the system behind this access point a moment to be told its events (the files in its events/)."""
-    for _ in range(500):
-        if not await site.ap.store.undelivered_events(site.system, limit=1):
+    """Give the system behind this access point (the files in its events/) and EDS a moment to be told what happened."""
+    store = site.ap.store
+    for _ in range(2000):
+        untold = ReportState.WAITING in await store.reports.counts()
+        if not untold and not await store.undelivered_events(site.system, limit=1):
             return
         await asyncio.sleep(0.01)
+
+
+async def _hindrance(net: Network) -> str | None:
+    """Why EDS was not told something, if it was not."""
+    for site in (net.c2, net.c3):
+        for report in await site.ap.store.reports.find(states=OPEN):
+            return report.what or "EDS was not told in time"
+    return None
 
 
 def _files(folder: Path) -> tuple[Path, ...]:

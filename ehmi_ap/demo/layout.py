@@ -3,7 +3,9 @@
 Nothing in them is of the access point at the other end: a P-Mode names the network, and the network the CAs.
 """
 
+import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,8 +13,11 @@ from shutil import copyfile
 
 from ehmi_ap import tables
 from ehmi_ap.config import Config
+from ehmi_ap.demo.authorization import Enrolment
+from ehmi_ap.demo.eds import Eds
 from ehmi_ap.demo.pki import ORGANIZATION, Authority, Files, write_private
 from ehmi_ap.demo.registry import AP_CA, NETWORK, TLS_CA, Registry
+from ehmi_ap.model import Organisation
 from ehmi_ap.profile import Addressing
 
 PARTY_TYPE = "urn:oasis:names:tc:ebcore:partyid-type:unregistered"
@@ -21,15 +26,21 @@ SYSTEM_CA = "demo-system-ca"
 """The CA, by its name in trust/, of what signs between a system and its access point."""
 SYSTEMS = {"c2": "c1", "c3": "c4"}
 """Who stands behind which access point; also the name of its backend."""
+_SOR = re.compile(r"[0-9]{6,18}")  # what a configuration takes for one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Around:
-    """What is around an access point: where others are found, who issues to systems, and what is exchanged."""
+    """What is around an access point: where others are found, who issues to systems, who is told what becomes of it.
+
+    `offer` is what is exchanged; `organisations` are those that each access point serves, by its name.
+    """
 
     registry: Registry
     systems: Authority
+    eds: Eds
     offer: Addressing
+    organisations: Mapping[str, Organisation]
     now: datetime
 
 
@@ -41,6 +52,11 @@ def common_name(system: str) -> str:
 def subject(system: str) -> str:
     """Of its certificate."""
     return f"CN={common_name(system)},O={ORGANIZATION},C=DK"
+
+
+def party_id(name: str) -> str:
+    """Of an access point; also its client id and its device at EDS."""
+    return f"demo-ap-{name}"
 
 
 def lay_out(folder: Path, name: str, around: Around) -> Config:
@@ -61,7 +77,7 @@ def lay_out(folder: Path, name: str, around: Around) -> Config:
 
 def _settings(folder: Path, name: str, around: Around) -> dict[str, object]:
     """What ehmi-ap.toml says; the keys that it names are written."""
-    party, system = f"demo-ap-{name}", SYSTEMS[name]
+    party, system = party_id(name), SYSTEMS[name]
     authorities, now = around.registry.authorities, around.now
     keys = authorities[AP_CA].access_point(party, now=now).write(folder / "keys", "ap")
     server = authorities[TLS_CA].tls_server(party, now=now).write(folder / "keys", "tls")
@@ -81,8 +97,33 @@ def _settings(folder: Path, name: str, around: Around) -> dict[str, object]:
         "internal": {"host": "127.0.0.1", "port": 0},
         "keys": {"signing": _key_file(keys)},
         "discovery": {"tls": _named(client)},
+        "eds": _eds(folder, name, around),
         "backends": {system: {**backend, "signature": signature}},
         "log": {"level": "error"},
+    }
+
+
+def _eds(folder: Path, name: str, around: Around) -> dict[str, object]:
+    """The table [eds]; the access point is enrolled with what it says."""
+    party, serves = party_id(name), around.organisations[name]
+    client = around.registry.authorities[TLS_CA].tls_client(f"{party}-eds", now=around.now)
+    enrolment = Enrolment(
+        client_id=party,
+        subject=client.certificate.subject.rfc4514_string(),
+        device_id=party,
+        organisations=frozenset({serves}),
+    )
+    around.eds.authorization.enrol(enrolment)
+    # An envelope may be without SENDERID and RECEIVERID, or have other words there; then no event can be made of it.
+    sor = serves.sor if _SOR.fullmatch(serves.sor) else "000000"
+    return {
+        "base": around.eds.base,
+        "issuer": around.eds.issuer,
+        "client_id": party,
+        "tls_trust": TLS_CA,
+        "tls": _named(client.write(folder / "keys", "eds-client")),
+        "device": {"id": party, "name": f"{name.upper()} of the demo"},
+        "organisations": [{"name": f"{SYSTEMS[name].upper()} of the demo", "sor": sor, "gln": serves.gln}],
     }
 
 

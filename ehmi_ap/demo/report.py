@@ -7,6 +7,7 @@ from typing import Any
 
 from ehmi_ap.demo.exchange import Result, pairs
 from ehmi_ap.demo.network import SeenMessage
+from ehmi_ap.demo.trace import Passage
 from ehmi_ap.discovery.found import Found
 
 
@@ -22,6 +23,7 @@ def text(result: Result, home: Path) -> str:
         ("At C1, told by C2", _files(result.c1, result, home)),
         ("At C4, delivered by C3", _files(result.c4, result, home)),
         ("Between system and access point", _signatures(result)),
+        ("Track and trace, as EDS has it; no document was opened for it", _trace(result)),
     )
     blocks = [textwrap.indent("\n".join(lines), "  ") if title else "\n".join(lines) for title, lines in sections]
     titled = [f"{title}\n{block}" if title else block for (title, _), block in zip(sections, blocks, strict=True)]
@@ -35,7 +37,7 @@ def as_json(result: Result, home: Path) -> dict[str, Any]:
         "message_id": result.message_id,
         "document": {"size": len(result.document), "sha256": result.sha256},
         "access_points": {"c2": result.c2, "c3": result.c3},
-        "network": {"sml": result.sml, "smp": result.smp},
+        "network": {"sml": result.sml, "smp": result.smp, "eds": result.eds, "issuer": result.issuer},
         "timeline": [
             {"after_s": round(step.after, 6), "where": step.where, "what": step.what} for step in result.timeline
         ],
@@ -62,6 +64,10 @@ def as_json(result: Result, home: Path) -> dict[str, Any]:
             "identical": str(result.identical.relative_to(home)) if result.identical else None,
         },
         "signatures": {"c1": result.submitter, "c4": result.deliverer},
+        "trace": {
+            "whole": result.traced,
+            "events": [{**asdict(each), "at": _instant(each)} for each in result.trace],
+        },
         "failure": result.failure,
     }
 
@@ -76,6 +82,7 @@ def _who(result: Result) -> list[str]:
         f"C3        {result.c3}",
         f"SML       {result.sml}, the DNS server of the zone",
         f"SMP       {result.smp}",
+        f"EDS       {result.eds}, told by C2 and C3 with tokens of {result.issuer}",
         f"document  {len(result.document):,} bytes, sha256 {result.sha256}",
         f"message   {result.message_id}",
     ]
@@ -143,12 +150,29 @@ def _signatures(result: Result) -> list[str]:
     return [f"C1 -> C2  signed by {result.submitter}, verified by C2", f"C3 -> C4  {deliverer}"]
 
 
+def _trace(result: Result) -> list[str]:
+    """Device, event and outcome, as EDS has them."""
+    lines = [
+        f"{_instant(each)}  {each.station}  {each.deed:12}  {'failure' if each.failed else 'success'}"
+        for each in result.trace
+    ]
+    return lines or ["nothing"]
+
+
+def _instant(passage: Passage) -> str:
+    return passage.at.isoformat(timespec="milliseconds")
+
+
 def _verdict(result: Result) -> str:
     if result.ok:
-        return "C4 holds the byte-identical document, and the receipt proves that C3 took it."
-    missing = "no receipt proves that C3 took it"
+        return (
+            "C4 holds the byte-identical document, the receipt proves that C3 took it, and EDS knows the way it went."
+        )
+    missing = "EDS does not know the whole way"
     if result.identical is None:
         missing = "C4 does not hold the document"
     elif result.deliverer is None:
         missing = "what C4 holds is not signed by C3"
+    elif result.receipt is None or not result.receipt.holds:
+        missing = "no receipt proves that C3 took it"
     return f"FAILED: {missing}.{f' {result.failure}' if result.failure else ''}"

@@ -11,13 +11,10 @@ from uuid import uuid4
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from ehmi_ap.body import MemoryBody
 from ehmi_ap.demo.envelope import standard_business_document
 from ehmi_ap.demo.layout import PMODE
 from ehmi_ap.demo.network import Network, Site, network
 from ehmi_ap.demo.pki import write_private
-from ehmi_ap.ehmi import sbdh
-from ehmi_ap.model import Payload
 
 Change = Callable[[Network], Awaitable[None]]
 
@@ -34,15 +31,13 @@ def document() -> bytes:
 @contextmanager
 def running(document: bytes, folder: Path, change: Change = nothing) -> Iterator[Network]:
     """Two access points in a thread of their own, so that a synchronous command can talk to them."""
-    offer = sbdh.address(Payload(body=MemoryBody(document), mime_type="application/xml"))
-    assert offer is not None
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
     started: list[Network] = []
     up = threading.Event()
 
     async def live() -> None:
-        async with network(folder, now=datetime.now(UTC), offer=offer) as two:
+        async with network(folder, now=datetime.now(UTC), document=document) as two:
             await change(two)
             started.append(two)
             up.set()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import socket
 import stat
 import threading
@@ -23,7 +24,8 @@ from ehmi_ap.body import MemoryBody
 from ehmi_ap.config import Config, load_agreements
 from ehmi_ap.crypto.certificate import Certificate
 from ehmi_ap.demo import report
-from ehmi_ap.demo.bundle import RECEIVER
+from ehmi_ap.demo.bundle import PATIENT_CPR, RECEIVER, SENDER
+from ehmi_ap.demo.eds import outcome
 from ehmi_ap.demo.envelope import standard_business_document
 from ehmi_ap.demo.exchange import Result, exchange
 from ehmi_ap.demo.layout import PMODE
@@ -130,7 +132,7 @@ def test_nothing_of_the_partner_is_in_the_files(result: Result, home: Path, name
         if path.suffix == ".toml":
             assert f"demo-ap-{other}" not in text
             assert port not in text
-            assert RECEIVER.gln not in text
+            assert {"c2": RECEIVER, "c3": SENDER}[name].gln not in text
         elif "BEGIN CERTIFICATE" in text:
             assert certificate not in load_pem_x509_certificates(path.read_bytes())
 
@@ -168,7 +170,7 @@ def test_what_was_published_is_kept(result: Result, home: Path, capsys: pytest.C
 def test_everything_that_was_started_has_ended(result: Result, left_behind: set[threading.Thread]) -> None:
     """No thread is left, and nobody listens any more."""
     assert left_behind == set()
-    for address in (result.c2, result.c3, result.smp, f"dns://{result.sml}"):
+    for address in (result.c2, result.c3, result.smp, f"dns://{result.sml}", result.eds, result.issuer):
         url = urlsplit(address)
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((url.hostname, url.port), timeout=5)
@@ -179,7 +181,9 @@ def test_the_report_tells_people_everything(result: Result, home: Path) -> None:
     assert result.sha256 in told
     assert result.message_id in told
     assert "= the document" in told
-    assert told.endswith("C4 holds the byte-identical document, and the receipt proves that C3 took it.\n")
+    assert told.endswith(
+        "C4 holds the byte-identical document, the receipt proves that C3 took it, and EDS knows the way it went.\n"
+    )
     assert str(home) not in told
 
 
@@ -191,8 +195,49 @@ def test_the_report_for_programs_says_the_same(result: Result, home: Path) -> No
     assert told["document"]["sha256"] == result.sha256
     assert told["lookup"]["found"] is True
     assert all(step["ok"] for step in told["lookup"]["steps"])
-    assert told["network"] == {"sml": result.sml, "smp": result.smp}
+    assert told["network"] == {"sml": result.sml, "smp": result.smp, "eds": result.eds, "issuer": result.issuer}
+    assert told["trace"]["whole"] is True
+    assert len(told["trace"]["events"]) == 4
     assert [step["what"] for step in told["timeline"]] == [step.what for step in result.timeline]
+
+
+def test_eds_knows_when_and_where_and_nothing_of_the_patient_is_shown(result: Result, home: Path) -> None:
+    """Received and sent, by each access point, at the times of their timeline."""
+    assert [(each.station, each.deed, each.failed) for each in result.trace if each.station == "demo-ap-c2"] == [
+        ("demo-ap-c2", "msg-received", False),
+        ("demo-ap-c2", "msg-sent", False),
+    ]
+    assert sorted(each.deed for each in result.trace if each.station == "demo-ap-c3") == ["msg-received", "msg-sent"]
+    assert len(result.trace) == 4
+    assert [each.at for each in result.trace] == sorted(each.at for each in result.trace)
+    shown = report.text(result, home).partition("Track and trace, as EDS has it; no document was opened for it\n")[2]
+    lines = [line.split() for line in shown.partition("\n\n")[0].splitlines()]
+    assert lines == [
+        [each.at.isoformat(timespec="milliseconds"), each.station, each.deed, "success"] for each in result.trace
+    ]
+    for told in (report.text(result, home), json.dumps(report.as_json(result, home))):
+        assert PATIENT_CPR not in told
+
+
+def test_each_access_point_is_enrolled_with_a_key_and_a_device_of_its_own(result: Result, home: Path) -> None:
+    assert result.ok
+    tables = {name: Config.load(home / name / "ehmi-ap.toml").eds for name in ("c2", "c3")}
+    names = ("ap", "tls", "smp-client", "eds-client", "delivery")
+    keys = {(home / side / "keys" / f"{name}.key.pem").read_text() for side in tables for name in names}
+    assert len(keys) == len(tables) * len(names)
+    for (name, eds), serves in zip(tables.items(), (SENDER, RECEIVER), strict=True):
+        assert eds is not None
+        assert (eds.client_id, eds.device.id) == (f"demo-ap-{name}", f"demo-ap-{name}")
+        assert eds.tls.certificate == home / name / "keys" / "eds-client.crt.pem"
+        assert [(each.sor, each.gln) for each in eds.organisations] == [(serves.sor, serves.gln)]
+
+
+def test_a_gap_in_what_eds_knows_is_a_failure(result: Result, home: Path) -> None:
+    for known in (result.trace[:3], ()):
+        failed = replace(result, trace=known)
+        assert not failed.ok
+        assert report.text(failed, home).endswith("FAILED: EDS does not know the whole way.\n")
+    assert "\n  nothing\n\nFAILED: EDS" in report.text(replace(result, trace=()), home)
 
 
 def test_no_document_at_c4_is_a_failure(result: Result, home: Path) -> None:
@@ -273,6 +318,15 @@ def test_the_demos_own_document_can_be_had(capfdbinary: pytest.CaptureFixture[by
     assert documents[0] != documents[1]
 
 
+def test_an_envelope_without_what_eds_needs_is_delivered_and_said_to_lack_it(tmp_path: Path) -> None:
+    document = own_document().replace(b">SENDERID<", b">OTHER<")
+    result = asyncio.run(exchange(document, tmp_path))
+    assert result.identical is not None
+    assert result.trace == ()
+    last = report.text(result, tmp_path).splitlines()[-1]
+    assert last == ("FAILED: EDS does not know the whole way. the envelope has not exactly one scope SENDERID")
+
+
 @asynccontextmanager
 async def changed(change: Callable[[Network], Awaitable[None]], home: Path, **arguments: Any) -> AsyncIterator[Network]:
     """The demo's network, after something was done to it."""
@@ -292,6 +346,19 @@ def run_changed(
     return result, report.text(result, home)
 
 
+def test_what_eds_refuses_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """C4 has its document all the same."""
+
+    async def refusing(net: Network) -> None:
+        monkeypatch.setattr(net.eds.service, "answer_to", lambda event, claims: outcome(422, "invalid", "a test"))
+
+    monkeypatch.setattr("ehmi_ap.demo.exchange.network", partial(changed, refusing))
+    result = asyncio.run(exchange(own_document(), tmp_path))
+    assert result.identical is not None
+    last = report.text(result, tmp_path).splitlines()[-1]
+    assert last == "FAILED: EDS does not know the whole way. EDS answers with HTTP 422: invalid: a test"
+
+
 def test_a_refusal_is_told_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """C3 has no P-Mode: the timeline says refusal, the report why, and the result is no success."""
 
@@ -302,6 +369,11 @@ def test_a_refusal_is_told_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert any("AS4 refusal" in step.what for step in refused.timeline)
     assert refused.failure is not None
     assert "FAILED: C4 does not hold the document. refused by the peer" in told
+    assert [(each.station, each.deed, each.failed) for each in refused.trace] == [
+        ("demo-ap-c2", "msg-received", False),
+        ("demo-ap-c2", "msg-sent", True),
+    ]
+    assert re.search(r"demo-ap-c2  msg-sent +failure\n", told)
 
 
 def entry(net: Network) -> Wanted:
