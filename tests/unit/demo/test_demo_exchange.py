@@ -38,6 +38,7 @@ from ehmi_ap.discovery.sml import dns_name
 from ehmi_ap.ehmi import sbdh
 from ehmi_ap.errors import SubmissionError
 from ehmi_ap.model import Participant, Payload
+from tests.fhir_profiles import Profiles
 
 
 def own_document() -> bytes:
@@ -357,6 +358,20 @@ def test_what_eds_refuses_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert result.identical is not None
     last = report.text(result, tmp_path).splitlines()[-1]
     assert last == "FAILED: EDS does not know the whole way. EDS answers with HTTP 422: invalid: a test"
+
+
+def test_what_eds_is_told_is_of_its_profiles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_data: Path
+) -> None:
+    told: list[dict[str, Any]] = []
+
+    async def noting(net: Network) -> None:
+        monkeypatch.setattr(net.eds.service, "taken", told)
+
+    monkeypatch.setattr("ehmi_ap.demo.exchange.network", partial(changed, noting))
+    assert asyncio.run(exchange(own_document(), tmp_path)).ok
+    profiles = Profiles(shared_data / "eds")
+    assert [profiles.findings(event) for event in told] == [[]] * 4
 
 
 def test_a_refusal_is_told_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
