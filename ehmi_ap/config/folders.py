@@ -15,7 +15,7 @@ from typing import Any
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ehmi_ap import tables
-from ehmi_ap.agreements import Agreements, Authorship, judge, pmode_values
+from ehmi_ap.agreements import Agreements, Authorship, pmode_values
 from ehmi_ap.config.offline import read_offline
 from ehmi_ap.config.reading import read_toml
 from ehmi_ap.config.settings import BackendConfig, Config, KeyFile
@@ -25,6 +25,7 @@ from ehmi_ap.crypto.keys import KeyPair, Keys, Trust, load_certificates, load_ke
 from ehmi_ap.discovery.network import Network, Resolver, parse_network
 from ehmi_ap.durable import sync_folder, write_atomically
 from ehmi_ap.errors import ConfigError, NotFound, XmlSecurityError
+from ehmi_ap.judgement import judge
 from ehmi_ap.pmode import PMode, parse_pmode
 from ehmi_ap.tables import Secret, reason
 

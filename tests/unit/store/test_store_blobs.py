@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ehmi_ap.backends.outbox import FileBody as OutboxFile
 from ehmi_ap.body import CHUNK, Body, MemoryBody, Slice, read_all
 from ehmi_ap.errors import NotFound, StoreError
 from ehmi_ap.store import blobs as blobs_module
@@ -36,6 +37,20 @@ def spooled(blobs: FileBlobs, data: bytes = DATA) -> FileBody:
 
 def files(tmp_path: Path, part: str = "") -> list[Path]:
     return [path for path in (tmp_path / "payloads" / part).rglob("*") if path.is_file()]
+
+
+def test_what_is_ours_nobody_else_can_change(blobs: FileBlobs, tmp_path: Path) -> None:
+    """Bytes in memory, spools and kept files; no file of somebody else, though it has the name of one of ours."""
+    spool = spooled(blobs)
+    kept = blobs.adopt(spooled(blobs))
+    (tmp_path / "theirs").mkdir()
+    theirs = tmp_path / "theirs" / kept.path.name
+    theirs.write_bytes(DATA)
+
+    assert all(blobs.owns(body) for body in (MemoryBody(DATA), spool, kept))
+    assert not blobs.owns(FileBody(theirs, len(DATA)))
+    assert not blobs.owns(OutboxFile(theirs, len(DATA)))
+    assert not FileBlobs(tmp_path / "another store").owns(kept)
 
 
 def test_small_bodies_stay_in_memory(blobs: FileBlobs, tmp_path: Path) -> None:
