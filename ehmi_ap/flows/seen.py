@@ -80,12 +80,12 @@ async def seen_before(
 def count_seen(events: Sequence[DeliveryEvent], world: World) -> None:
     """Count and log what was noticed, once it is stored."""
     for event in events:
-        row = event.code
-        ours = event.direction is Direction.OUTBOUND and row == Arrival.REPEAT
-        world.count(f"seen_before {row}")
-        (log.warning if row in _WRONG or ours else log.info)(
+        world.count(f"seen_before {event.code}")
+        wrong = event.code in _WRONG or (event.code == Arrival.REPEAT and event.direction is Direction.OUTBOUND)
+        log.log(
+            logging.WARNING if wrong else logging.INFO,
             "the envelope is not new",
-            extra={"message_id": event.message_id, "code": row, "detail": event.detail},
+            extra={"message_id": event.message_id, "code": event.code, "detail": event.detail},
         )
 
 
@@ -112,19 +112,14 @@ def _receipt_row(envelope: Envelope, answered: KnownEnvelope | None) -> tuple[Ro
 def _row(envelope: Envelope, known: Sequence[KnownEnvelope]) -> tuple[Row, KnownEnvelope | None]:
     """The row of the duplicate table, and the first message that brought the id in question.
 
-    A message to another receiver is another message: a secondary copy has the MessageIdentifier of its original.
+    What went to another receiver is another message: a secondary copy has the MessageIdentifier of its original.
     """
     first = next((each for each in known if each.original.identifier == envelope.transport.identifier), None)
-    same = next((each for each in known if _is_same_message(each, envelope)), None)
     before = None if first is None else _message_of(first) if first.receiver == envelope.receiver.gln else ""
     message = envelope.message.identifier or envelope.transport.identifier
-    row = arrival(message_of_envelope=before, message=message, message_known=same is not None)
-    return row, first or same
-
-
-def _is_same_message(known: KnownEnvelope, envelope: Envelope) -> bool:
-    message = known.original.message.identifier
-    return bool(message) and (message, known.receiver) == (envelope.message.identifier, envelope.receiver.gln)
+    # Where none has this envelope's id, all that was found has its message's, and this receiver.
+    row = arrival(message_of_envelope=before, message=message, message_known=bool(known))
+    return row, next(iter(known), None) if first is None else first
 
 
 def _message_of(known: KnownEnvelope) -> str:
