@@ -72,7 +72,9 @@ async def test_show_tells_what_answers_a_message_and_what_a_message_answers(
     def receipt(refusal: Refusal | None) -> bytes:
         return envelope_receipt(unwrap(document).header, now=datetime.now(UTC), new_uuid=uuid4, refusal=refusal)
 
-    good, bad = await submit(beta, receipt(None)), await submit(beta, receipt(REFUSAL))
+    good = await submit(beta, receipt(None))
+    await until(alpha, good, EventKind.SENT)
+    bad = await submit(beta, receipt(REFUSAL))
     for ap in both:
         await until(ap, message, EventKind.ANSWERED, times=2)
         await until(ap, good, EventKind.SENT)
