@@ -1,6 +1,7 @@
 """The demo's EDS and the authorization server before it, with what tests need beside: they note, and may answer otherwise."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -9,8 +10,31 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from ehmi_ap.demo import authorization, eds
 from ehmi_ap.demo.authorization import Claims, Enrolment
 from ehmi_ap.model import Organisation
+from tests.pair import Side
+from tests.servers import TlsFiles
+
+_TABLE = """
+[eds]
+base = "https://localhost:{eds}/fhir"
+issuer = "https://localhost:{issuer}"
+client_id = "{of.client_id}"
+tls_trust = "eds-ca"
+tls = {{ certificate = "{client}" }}
+device = {{ id = "{of.device_id}" }}
+organisations = [{organisations}]
+"""
 
 Answerer = Callable[[Any], Awaitable[web.StreamResponse]]
+
+
+def let_report(side: Side, enrolment: Enrolment, *, ports: tuple[int, int], tls: TlsFiles, client: Path) -> None:
+    """Write [eds] of an access point; `ports` are those of EDS and of the authorization server, `client` a PEM file."""
+    served = sorted((each.sor, each.gln) for each in enrolment.organisations)
+    organisations = ", ".join(f'{{ name = "Ours", sor = "{sor}", gln = "{gln}" }}' for sor, gln in served)
+    eds, issuer = ports
+    table = _TABLE.format(eds=eds, issuer=issuer, client=client, of=enrolment, organisations=organisations)
+    side.config.write_text(side.config.read_text() + table)
+    (side.home / "trust" / "eds-ca.pem").write_bytes(tls.ca.pem)
 
 
 class AuthorizationServer(authorization.AuthorizationServer):

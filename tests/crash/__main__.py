@@ -197,9 +197,9 @@ def torment(kills: int, seed: int, folder: Path) -> tuple[int, int, list[str], C
     """Run it all; lost, twice, other complaints, kills by step."""
     chance = random.Random(seed)
     eds = MoodyEds(folder, random.Random(chance.random()))
-    settings = f"[workers]\nsend = 8\ndeliver = 4\n[log]\nlevel = 'warning'\n{eds.settings}"
+    settings = "[workers]\nsend = 8\ndeliver = 4\n[log]\nlevel = 'warning'\n"
     alpha, beta = pair.write_pair(folder, tls=True, pmode=RETRY, settings=settings, profile="ehmi")
-    eds.trusted_by((alpha, beta))
+    eds.serve((alpha, beta))
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.crash.victim"])
     budget = Budget(kills)

@@ -18,21 +18,11 @@ from ehmi_ap.demo.bundle import RECEIVER, SENDER
 from ehmi_ap.model import Organisation
 from ehmi_ap.net.tls import server_context
 from tests import pair
-from tests.delivery_status import AuthorizationServer, StatusService
+from tests.delivery_status import AuthorizationServer, StatusService, let_report
 from tests.servers import TlsFiles, peer
 
 UNWELL, CUT_OFF = 0.1, 0.1
 """How often it does not take an event, and how often it does not say that it has."""
-SETTINGS = """
-[eds]
-base = "https://localhost:{eds}/fhir"
-issuer = "https://localhost:{issuer}"
-client_id = "our-ap"
-tls_trust = "eds-ca"
-tls = {{ certificate = "{client}" }}
-device = {{ id = "Our-AP" }}
-organisations = [{{ name = "Ours", sor = "{sor}", gln = "{gln}" }}]
-"""
 
 
 class MoodyEds(threading.Thread):
@@ -43,25 +33,21 @@ class MoodyEds(threading.Thread):
         self._files = TlsFiles(folder)
         self._chance = chance
         served = frozenset(Organisation(each.sor, each.gln) for each in (SENDER, RECEIVER))
-        enrolment = Enrolment(
+        self._enrolment = Enrolment(
             client_id="our-ap", subject="CN=client,O=Test,C=DK", device_id="Our-AP", organisations=served
         )
-        self._authorization = AuthorizationServer(enrolment)
+        self._authorization = AuthorizationServer(self._enrolment)
         self._service = StatusService(self._authorization.key.public_key())
-        self._ports = pair.free_ports(2)
+        eds, issuer = pair.free_ports(2)
+        self._ports = (eds, issuer)
         self._loop = asyncio.new_event_loop()
         self._ended = asyncio.Event()
         self.calm = False
 
-    @property
-    def settings(self) -> str:
-        """For both access points."""
-        eds, issuer = self._ports
-        return SETTINGS.format(eds=eds, issuer=issuer, client=self._files.client, sor=SENDER.sor, gln=SENDER.gln)
-
-    def trusted_by(self, sides: Iterable[pair.Side]) -> None:
+    def serve(self, sides: Iterable[pair.Side]) -> None:
+        """Let these report; before they are started."""
         for side in sides:
-            (side.home / "trust" / "eds-ca.pem").write_bytes(self._files.ca.pem)
+            let_report(side, self._enrolment, ports=self._ports, tls=self._files, client=self._files.client)
 
     def run(self) -> None:
         asyncio.set_event_loop(self._loop)

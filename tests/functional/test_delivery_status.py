@@ -31,23 +31,12 @@ from ehmi_ap.ports import Query
 from ehmi_ap.reports import Report, ReportState
 from ehmi_ap.server import listening
 from tests import pair
-from tests.delivery_status import AuthorizationServer, StatusService
+from tests.delivery_status import AuthorizationServer, StatusService, let_report
 from tests.fhir_profiles import Profiles
 from tests.servers import TlsFiles, peer
 
 Json = dict[str, Any]
 PATIENCE = 120.0  # seconds; only a hang takes so long
-EDS = """
-[eds]
-base = "https://localhost:{eds}/fhir"
-issuer = "https://localhost:{issuer}"
-client_id = "{of.client_id}"
-tls_trust = "eds-ca"
-tls = {{ certificate = "{client}" }}
-device = {{ id = "{of.device_id}" }}
-organisations = [{{ name = "Ours", sor = "{serves.sor}", gln = "{serves.gln}" }}]
-"""
-
 ENROLMENTS = {
     side: Enrolment(
         client_id=side,
@@ -68,25 +57,19 @@ class Place:
         self._tls = TlsFiles(folder)
         self.authorization = AuthorizationServer()
         self.eds = StatusService(self.authorization.key.public_key())
-        self._ports = pair.free_ports(2)
+        eds, issuer = pair.free_ports(2)
+        self._ports = (eds, issuer)
         self.sides = pair.write_pair(folder / "pair", profile="ehmi", pmode="[retry]\nattempts = 1\n")
         files = {"alpha": self._tls.client, "beta": self._tls.other_client}
         for side in self.sides:
-            self._write(side, files[side.name])
+            enrolment, client = ENROLMENTS[side.name], files[side.name]
+            let_report(side, enrolment, ports=self._ports, tls=self._tls, client=client)
         self.enrol()
 
     def enrol(self, *, without_organisations: bool = False) -> None:
         """Both access points; `without_organisations`: they may speak for nobody."""
         for each in ENROLMENTS.values():
             self.authorization.enrol(replace(each, organisations=frozenset()) if without_organisations else each)
-
-    def _write(self, side: pair.Side, client: Path) -> None:
-        enrolment = ENROLMENTS[side.name]
-        [serves] = enrolment.organisations
-        eds, issuer = self._ports
-        table = EDS.format(eds=eds, issuer=issuer, client=client, of=enrolment, serves=serves)
-        side.config.write_text(side.config.read_text() + table)
-        (side.home / "trust" / "eds-ca.pem").write_bytes(self._tls.ca.pem)
 
     async def start(self) -> None:
         self.alpha, self.beta = [await self.up(side) for side in self.sides]
