@@ -14,12 +14,10 @@ from cryptography.x509.oid import NameOID
 from tests import pki
 from tests.interop import identities
 
-NAMES = ("ap", "renewed", "other", "unknown", "impostor", "stranger", "expired", "server")
-
 
 @dataclass(frozen=True, slots=True)
 class Identities:
-    """`files` has NAME.pem, NAME.chain.pem, NAME.key.pem and NAME.p12 for each of NAMES.
+    """`files` has NAME.pem, NAME.chain.pem, NAME.key.pem and NAME.p12 for each of these.
 
     ap       the access point that is enrolled
     renewed  the same one after its certificate was renewed: same subject and CA, another key

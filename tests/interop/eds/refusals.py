@@ -197,14 +197,15 @@ events = adding(CELLS, "Events that EDS refuses")
 
 @events(
     "a subtype that there is not, and that has the patient's CPR number",
-    "refused, with EDS's words, without the number",
+    "refused, with EDS's words, but for the number, which EDS repeats",
 )
 async def invalid(scene: Scene) -> None:
     cpr = of(scene.event, "ehmiPatient")["what"]["identifier"]["value"]
-    subtype = [{**scene.event["subtype"][0], "code": f"msg-{cpr}"}]
+    wrong = {**scene.event, "subtype": [{**scene.event["subtype"][0], "code": f"msg-{cpr}"}]}
     before = len(scene.eds.taken)
+    assert cpr in json.dumps((await scene.post(await scene.token(), event=wrong)).body)
     async with scene.client() as client:
-        answer = await client.report({**scene.event, "subtype": subtype})
+        answer = await client.report(wrong)
     is_refused(answer, "HTTP 422", "Unknown code")
     assert cpr not in answer.what
     equal(len(scene.eds.taken), before)

@@ -61,18 +61,18 @@ class Scene:
             tokens = Tokens(asking, issuer=self.keycloak.issuer, client_id=client_id, clock=clock)
             yield Client(EdsClient(showing, tokens, base=self.eds.base, scope=scope), tokens, calls)
 
-    async def token(self, organisation: Organisation | None = None, *, client_id: str = "our-ap") -> str:
-        """A token of Keycloak, as our client gets it; for the sender of `event`, if nobody else is named."""
-        wanted = organisation or party(self.event)
-        async with self.client(client_id=client_id) as client:
-            found = await client.tokens.get(f"{SCOPE} SOR:{wanted.sor} GLN:{wanted.gln}")
+    async def token(self) -> str:
+        """A token of Keycloak, as our client gets it, for the sender of `event`."""
+        sender = party(self.event)
+        async with self.client() as client:
+            found = await client.tokens.get(f"{SCOPE} SOR:{sender.sor} GLN:{sender.gln}")
         assert isinstance(found, str), found
         return found
 
-    async def post(self, token: str = "", *, shows: str | None = "ap") -> Said:
-        """`event`, by hand."""
+    async def post(self, token: str = "", *, shows: str | None = "ap", event: Json | None = None) -> Said:
+        """An event by hand, by default `event`."""
         headers = {"Content-Type": clients.FHIR} | ({"Authorization": f"Bearer {token}"} if token else {})
-        data = json.dumps(self.event)
+        data = json.dumps(event or self.event)
         return await clients.post(f"{self.eds.base}/AuditEvent", self.tls(shows), data=data, headers=headers)
 
     def tls(self, name: str | None) -> ssl.SSLContext:

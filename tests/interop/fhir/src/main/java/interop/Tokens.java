@@ -55,22 +55,22 @@ final class Tokens implements Gate {
   public Permit admit(HttpExchange exchange) throws Refused {
     var shown = exchange.getRequestHeaders().getFirst("Authorization");
     if (shown == null || !shown.startsWith("Bearer ")) {
-      throw challenge("", "no token");
+      throw new Refused(401, "login", "no token", Map.of("WWW-Authenticate", "Bearer"));
     }
     try {
       var claims = processor.process(shown.substring("Bearer ".length()), null);
       if (!bound(claims, (HttpsExchange) exchange)) {
-        throw challenge(" error=\"invalid_token\"", "the token is not bound to this client certificate");
+        throw challenge(401, "invalid_token", "the token is not bound to this client certificate");
       }
       var scope = Set.of(claims.getStringClaim("scope").split(" "));
       if (!scope.containsAll(SCOPE)) {
-        throw new Refused(403, "forbidden", "the token's scope is not that of EDS", Map.of());
+        throw challenge(403, "insufficient_scope", "the token's scope is not that of EDS");
       }
       var organisation = Objects.requireNonNullElse(claims.getJSONObjectClaim("ehmi:org_context"), Map.of());
       var device = claims.getStringClaim("ehmi:eer:device_id");
       return event -> permit(event, organisation, device);
     } catch (ParseException | BadJOSEException | IllegalArgumentException error) {
-      throw challenge(" error=\"invalid_token\"", String.valueOf(error.getMessage()));
+      throw challenge(401, "invalid_token", String.valueOf(error.getMessage()));
     } catch (JOSEException error) {
       var what = "the keys of the authorization server cannot be had";
       throw new Refused(503, "transient", what, Map.of("Retry-After", "7"));
@@ -111,7 +111,8 @@ final class Tokens implements Gate {
   }
 
   /** RFC 6750 3. */
-  private static Refused challenge(String error, String what) {
-    return new Refused(401, "login", what, Map.of("WWW-Authenticate", "Bearer" + error));
+  private static Refused challenge(int status, String error, String what) {
+    var code = status == 401 ? "login" : "forbidden";
+    return new Refused(status, code, what, Map.of("WWW-Authenticate", "Bearer error=\"" + error + "\""));
   }
 }
