@@ -114,7 +114,7 @@ def _eds(folder: Path, name: str, around: Around) -> dict[str, object]:
         organisations=frozenset({serves}),
     )
     around.eds.authorization.enrol(enrolment)
-    # An envelope may be without SENDERID and RECEIVERID, or have other words there; then no event can be made of it.
+    # An envelope may be without this SOR code, or have one that no configuration takes; it is carried all the same.
     sor = serves.sor if _SOR.fullmatch(serves.sor) else "000000"
     return {
         "base": around.eds.base,
