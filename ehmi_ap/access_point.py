@@ -21,19 +21,19 @@ from types import TracebackType
 
 import ehmi_ap.config as configuration
 from ehmi_ap.agreements import Agreements
-from ehmi_ap.backends import build
+from ehmi_ap.backends import build_all
 from ehmi_ap.background import SWEEP, Background
 from ehmi_ap.body import Body
 from ehmi_ap.config import Config
 from ehmi_ap.crypto.keys import Trust
 from ehmi_ap.discovery.found import Found, Result, Wanted
 from ehmi_ap.discovery.network import Network
-from ehmi_ap.errors import ConfigError, NotAllowed, NotFound, StoreError
+from ehmi_ap.errors import NotAllowed, NotFound, StoreError
+from ehmi_ap.flows import queue
 from ehmi_ap.flows.authorship import Signature, signature_of
 from ehmi_ap.flows.bell import Bell
 from ehmi_ap.flows.deliver import deliver
 from ehmi_ap.flows.directory import Directory
-from ehmi_ap.flows.explain import quoted
 from ehmi_ap.flows.pickup import Pickup
 from ehmi_ap.flows.probe import Probe
 from ehmi_ap.flows.receive import receive
@@ -46,7 +46,6 @@ from ehmi_ap.model import DeliveryEvent, Direction, EventKind, MessageId, Submis
 from ehmi_ap.outward import Outward
 from ehmi_ap.ports import Backend, Blobs, Job, Store, Stored
 from ehmi_ap.profile import Profile
-from ehmi_ap.reports import Report, ReportState
 from ehmi_ap.store.blobs import FileBlobs
 from ehmi_ap.store.sqlite import SqliteStore
 
@@ -58,7 +57,6 @@ PACE = 0.002
 """Seconds at least between two looks of one follower of events."""
 DAILY = 86400.0
 """Seconds between warnings of certificates that end."""
-_QUEUE = "Take one that is waiting or parked: `ehmi-ap eds queue` or GET /api/v1/eds/reports list them."
 
 
 class AccessPoint:
@@ -104,12 +102,16 @@ class AccessPoint:
         config = self.config
         profiles = config.profiles()
         self.agreements = await asyncio.to_thread(configuration.load_agreements, config)
-        self.backends = self._build_backends()
-        blobs = await asyncio.to_thread(FileBlobs, config.store / "payloads")
-        self.store = await SqliteStore.open(config.store / "ehmi-ap.db", blobs)
+        self.backends = {**build_all(config.backends, home=config.home, domain=config.domain), **self._given}
+        self._outward = Outward(config, lambda: self.agreements)
+        try:
+            blobs = await asyncio.to_thread(FileBlobs, config.store / "payloads")
+            self.store = await SqliteStore.open(config.store / "ehmi-ap.db", blobs)
+        except BaseException:
+            await self._outward.close()
+            raise
         self.blobs = blobs
         self._probe = Probe(self.store, time.monotonic)
-        self._outward = Outward(config, lambda: self.agreements)
         self.directory = Directory(
             self._look_up,
             judge=self._outward.judge,
@@ -236,22 +238,14 @@ class AccessPoint:
 
         Raises NotFound, NotAllowed (it waits for nothing any more).
         """
-        found = await self.store.reports.reopen(seq, now=_now())
-        if seq is not None and not found:
-            report = await self._report_of(seq)
-            raise NotAllowed(f"an event that is {report.state} is not told again", fix=_QUEUE)
+        found = await queue.retry(self.store.reports, seq, now=_now())
         self._background.retry_status()
         return found
 
     async def drop_status(self, seq: int, reason: str) -> None:
         """EDS is not told this report, ever; `reason` is kept with it. Raises NotFound, NotAllowed."""
-        dropped = await self.store.reports.settle(seq, ReportState.DROPPED, now=_now(), what=reason)
-        report = await self._report_of(seq)
-        if not dropped:
-            raise NotAllowed(f"an event that is {report.state} cannot be dropped", fix=_QUEUE)
+        await queue.drop(self.store.reports, seq, reason, now=_now())
         self.stats["status_dropped"] += 1
-        facts = {"message_id": report.event.message_id, "kind": report.event.kind.value, "detail": quoted(reason)}
-        log.info("a delivery status was dropped, EDS is not told", extra=facts)
 
     async def put_pmode(self, name: str, table: Mapping[str, object]) -> None:
         """Add or replace a P-Mode, effective at once. Raises ConfigError."""
@@ -294,18 +288,6 @@ class AccessPoint:
             "delivery_status": list(self._background.untold),
             "warnings": list(self.agreements.warnings),
         }
-
-    def _build_backends(self) -> dict[str, Backend]:
-        built: dict[str, Backend] = {}
-        findings: list[str] = []
-        for name, table in self.config.backends.items():
-            try:
-                built[name] = build(name, table.kind, table.options, home=self.config.home, domain=self.config.domain)
-            except ConfigError as error:
-                findings += error.findings
-        if findings:
-            raise ConfigError(findings)
-        return {**built, **self._given}
 
     def _make_world(self, profiles: Mapping[str, Profile]) -> World:
         domain = self.config.domain
@@ -393,12 +375,6 @@ class AccessPoint:
         async with self._changing:
             self.agreements = await asyncio.to_thread(change)
         self._sending.wake()
-
-    async def _report_of(self, seq: int) -> Report:
-        report = await self.store.reports.get(seq)
-        if report is None:
-            raise NotFound("there is no event of this number that EDS is told", fix=_QUEUE)
-        return report
 
     async def _stored(self, key: int) -> Stored:
         stored = await self.store.get(key)

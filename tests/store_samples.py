@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ehmi_ap.body import Body, MemoryBody, read_all
+from ehmi_ap.correlation import Enveloped
 from ehmi_ap.envelope import Document, Envelope, Kind
 from ehmi_ap.lifecycle import State
 from ehmi_ap.model import (
@@ -24,7 +25,7 @@ from ehmi_ap.model import (
     UserMessage,
     Wire,
 )
-from ehmi_ap.ports import Enveloped, Job, Kept, Store
+from ehmi_ap.ports import Job, Kept, Store
 from ehmi_ap.reports import Status
 
 NOW = datetime(2026, 11, 23, 8, 0, 0, 123456, tzinfo=UTC)

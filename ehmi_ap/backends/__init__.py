@@ -13,6 +13,7 @@ and errors (ports.Backend). docs/how-to/write-a-backend.md has a skeleton to cop
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import Protocol
 
 from ehmi_ap.errors import ConfigError
 from ehmi_ap.ports import Backend
@@ -44,3 +45,27 @@ def build(name: str, kind: str, table: Mapping[str, object], *, home: Path, doma
         raise ConfigError([f"ehmi-ap.toml: [backends.{name}] kind: {kind!r} is not installed; use one of {known}"])
     backend: Backend = point.load().from_config(name, table, home=home, domain=domain)
     return backend
+
+
+class Described(Protocol):
+    """What a configuration says of a backend."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def options(self) -> Mapping[str, object]: ...
+
+
+def build_all(tables: Mapping[str, Described], *, home: Path, domain: str) -> dict[str, Backend]:
+    """The backends of a configuration by name; see build(). Raises ConfigError: the findings of all of them."""
+    built: dict[str, Backend] = {}
+    findings: list[str] = []
+    for name, table in tables.items():
+        try:
+            built[name] = build(name, table.kind, table.options, home=home, domain=domain)
+        except ConfigError as error:
+            findings += error.findings
+    if findings:
+        raise ConfigError(findings)
+    return built

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from ehmi_ap.correlation import Enveloped, KnownEnvelope
 from ehmi_ap.ehmi.checks import RECEIPT_WITHIN
 from ehmi_ap.ehmi.status import Facts, facts, to_json
 from ehmi_ap.envelope import Envelope, Kind
@@ -16,7 +17,6 @@ from ehmi_ap.flows.explain import quoted
 from ehmi_ap.flows.seen import seen_before
 from ehmi_ap.flows.world import World
 from ehmi_ap.model import DeliveryEvent, Direction, EventKind, Organisation, UserMessage
-from ehmi_ap.ports import Enveloped, KnownEnvelope
 from ehmi_ap.reports import Status
 
 log = logging.getLogger(__name__)

@@ -8,12 +8,12 @@ service handler, or for the person behind it (spec/ehmi.md 3.3, O-9). A receipt 
 
 import logging
 
+from ehmi_ap.correlation import Unanswered
 from ehmi_ap.ehmi.reliability import ResendPolicy
 from ehmi_ap.envelope import Kind
 from ehmi_ap.flows.world import World
 from ehmi_ap.lifecycle import State
 from ehmi_ap.model import DeliveryEvent, Direction, EventKind
-from ehmi_ap.ports import Unanswered
 
 log = logging.getLogger(__name__)
 

@@ -7,12 +7,12 @@ with the same ids that come at the same moment go unnoticed: what came before is
 import logging
 from collections.abc import Mapping, Sequence
 
+from ehmi_ap.correlation import KnownEnvelope
 from ehmi_ap.ehmi.reliability import Arrival, ReceiptArrival, arrival, receipt_arrival
 from ehmi_ap.envelope import Envelope, Kind
 from ehmi_ap.flows.explain import quoted
 from ehmi_ap.flows.world import World
 from ehmi_ap.model import DeliveryEvent, Direction, EventKind, MessageId, UserMessage
-from ehmi_ap.ports import KnownEnvelope
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from ehmi_ap.errors import NotFound, RequestRefused
 from ehmi_ap.model import MessageId
 from ehmi_ap.reports import ReportState
-from ehmi_ap.server import documents
+from ehmi_ap.server import documents, status_documents
 from ehmi_ap.server.administration import LIMITS
 from ehmi_ap.server.intake import small
 from ehmi_ap.server.messages import LARGEST_PAGE, cursor, page_size, words
@@ -27,9 +27,9 @@ async def show_list(call: Call) -> web.StreamResponse:
         after=cursor(call) or 0,
         limit=limit + 1,
     )
-    shown = tuple(map(documents.report_document, found[:limit]))
+    shown = tuple(map(status_documents.report_document, found[:limit]))
     more = str(shown[-1].seq) if len(found) > limit else None
-    return documents.answer(documents.ReportPage(reports=shown, next=more))
+    return documents.answer(status_documents.ReportPage(reports=shown, next=more))
 
 
 async def retry(call: Call) -> web.StreamResponse:
@@ -41,16 +41,16 @@ async def retry(call: Call) -> web.StreamResponse:
 
 async def retry_all(call: Call) -> web.StreamResponse:
     """POST /eds/retry: all that is parked or waits."""
-    return documents.answer(documents.Retried(retried=await call.ap.retry_status()), status=202)
+    return documents.answer(status_documents.Retried(retried=await call.ap.retry_status()), status=202)
 
 
 async def drop(call: Call) -> web.StreamResponse:
     """POST /eds/reports/{seq}/drop: EDS is never told."""
     seq = _seq(call)
     try:
-        given = documents.adapter(documents.Drop).validate_json(await small(call.request, LIMITS))
+        given = documents.adapter(status_documents.Drop).validate_json(await small(call.request, LIMITS))
     except ValidationError:
-        what = f'The body is {{"reason": "why"}}: JSON, one line of 1 to {documents.LONGEST_REASON} characters.'
+        what = f'The body is {{"reason": "why"}}: JSON, one line of 1 to {status_documents.LONGEST_REASON} characters.'
         raise RequestRefused(400, what) from None
     await call.ap.drop_status(seq, given.reason)
     return await _shown(call, seq, status=200)
@@ -68,7 +68,7 @@ async def _shown(call: Call, seq: int, *, status: int) -> web.StreamResponse:
     report = await call.ap.store.reports.get(seq)
     if report is None:
         raise _missing()  # purged in this moment, with its message
-    return documents.answer(documents.report_document(report), status=status)
+    return documents.answer(status_documents.report_document(report), status=status)
 
 
 def _missing() -> NotFound:
@@ -91,7 +91,7 @@ ROUTES = (
             Parameter("limit", f"reports per page, at most {LARGEST_PAGE}", int),
             Parameter("cursor", "`next` of the page before"),
         ),
-        answers={200: Given("a page of reports", kind=documents.ReportPage)},
+        answers={200: Given("a page of reports", kind=status_documents.ReportPage)},
         refusals=(400,),
     ),
     Route(
@@ -102,7 +102,7 @@ ROUTES = (
         answerer=retry,
         access=Access.ADMIN,
         parameters=(_SEQ,),
-        answers={202: Given("it waits, and is told", kind=documents.Report)},
+        answers={202: Given("it waits, and is told", kind=status_documents.Report)},
         refusals=(404, 409),
     ),
     Route(
@@ -112,7 +112,7 @@ ROUTES = (
         what="Tell EDS everything at once that is parked or waits.",
         answerer=retry_all,
         access=Access.ADMIN,
-        answers={202: Given("how much that is", kind=documents.Retried)},
+        answers={202: Given("how much that is", kind=status_documents.Retried)},
     ),
     Route(
         method="POST",
@@ -122,8 +122,8 @@ ROUTES = (
         answerer=drop,
         access=Access.ADMIN,
         parameters=(_SEQ,),
-        takes=(Given("why", kind=documents.Drop),),
-        answers={200: Given("it is dropped", kind=documents.Report)},
+        takes=(Given("why", kind=status_documents.Drop),),
+        answers={200: Given("it is dropped", kind=status_documents.Report)},
         refusals=(400, 404, 408, 409, 413, 415),
     ),
 )

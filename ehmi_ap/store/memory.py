@@ -11,11 +11,12 @@ from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 
 from ehmi_ap.body import Body, MemoryBody, MemorySpool, Spool, read_all
+from ehmi_ap.correlation import Enveloped, Envelopes
 from ehmi_ap.envelope import Kind
 from ehmi_ap.errors import NotFound, StoreError, SubmissionConflict
 from ehmi_ap.lifecycle import Happening, State
 from ehmi_ap.model import DeliveryEvent, Direction, MessageId, PartyId, Signed, UserMessage, Wire
-from ehmi_ap.ports import Enveloped, Envelopes, Job, Kept, Query, Sent, Stored, found_lane, party_key
+from ehmi_ap.ports import Job, Kept, Query, Sent, Stored, found_lane, party_key
 from ehmi_ap.reports import Reports
 from ehmi_ap.store.memory_reports import MemoryEnvelopes, MemoryReports
 from ehmi_ap.store.rows import Row, matches

@@ -5,10 +5,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from ehmi_ap.correlation import KnownEnvelope, Unanswered
 from ehmi_ap.envelope import Answer, Envelope, Kind
 from ehmi_ap.lifecycle import State
 from ehmi_ap.model import DeliveryEvent, Direction, MessageId, Organisation
-from ehmi_ap.ports import KnownEnvelope, Unanswered
 from ehmi_ap.reports import OPEN, REPORTED, Report, ReportState, Status
 from ehmi_ap.store.rules import FEW
 

@@ -5,9 +5,9 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from ehmi_ap.correlation import Enveloped, KnownEnvelope, Unanswered
 from ehmi_ap.envelope import Document, Kind, Original
 from ehmi_ap.model import DeliveryEvent, Direction, MessageId, Organisation
-from ehmi_ap.ports import Enveloped, KnownEnvelope, Unanswered
 from ehmi_ap.reports import OPEN, Report, ReportState
 from ehmi_ap.store import codec
 from ehmi_ap.store.codec import micros, moment

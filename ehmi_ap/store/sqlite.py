@@ -12,10 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ehmi_ap.correlation import Enveloped, Envelopes
 from ehmi_ap.errors import SubmissionConflict
 from ehmi_ap.lifecycle import Happening, State
 from ehmi_ap.model import DeliveryEvent, Direction, MessageId, PartyId, Signed, UserMessage, Wire
-from ehmi_ap.ports import Enveloped, Envelopes, Job, Kept, Query, Sent, Stored
+from ehmi_ap.ports import Job, Kept, Query, Sent, Stored
 from ehmi_ap.reports import Reports
 from ehmi_ap.store import codec
 from ehmi_ap.store.blobs import FileBlobs

@@ -19,10 +19,11 @@ from store_samples import (
     message,
 )
 
+from ehmi_ap.correlation import Unanswered
 from ehmi_ap.envelope import Answer, Document, Kind, Original
 from ehmi_ap.lifecycle import Happening, State
 from ehmi_ap.model import Direction, EventKind, MessageId, Organisation
-from ehmi_ap.ports import Query, Store, Unanswered
+from ehmi_ap.ports import Query, Store
 from ehmi_ap.reports import Report, ReportState
 from ehmi_ap.store.rules import FEW
 

@@ -24,7 +24,7 @@ from ehmi_ap.demo.eds import outcome
 from ehmi_ap.demo.envelope import standard_business_document
 from ehmi_ap.ehmi.receipts import envelope_receipt
 from ehmi_ap.ehmi.unwrap import unwrap
-from ehmi_ap.errors import NotAllowed, NotFound
+from ehmi_ap.errors import ConfigError, NotAllowed, NotFound
 from ehmi_ap.model import Direction, MessageId, Organisation, Payload, Submission
 from ehmi_ap.net.tls import server_context
 from ehmi_ap.ports import Query
@@ -318,6 +318,15 @@ async def test_a_store_that_is_opened_again_goes_on_where_it_was(place: Place) -
     place.alpha = await place.up(place.sides[0])
     await place.told()
     assert len(place.eds.taken) == 4
+
+
+async def test_what_does_not_fit_is_said_before_anything_is_opened(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        alpha, _ = Place(tmp_path, stack).sides
+        (alpha.home / "trust" / "eds-ca.pem").unlink()
+        with pytest.raises(ConfigError, match=r"\[eds\] tls_trust: there is no trust/eds-ca.pem"):
+            await AccessPoint(Config.load(alpha.config)).start()
+        assert not (alpha.home / "data").exists()
 
 
 async def test_without_eds_nothing_is_kept_of_a_patient(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ehmi_ap.correlation import Enveloped
 from ehmi_ap.ehmi.auditevent import Device
 from ehmi_ap.ehmi.status import Facts, Gap, to_json
 from ehmi_ap.envelope import Document, Kind
@@ -17,7 +18,6 @@ from ehmi_ap.flows import status
 from ehmi_ap.flows.status import FUTILE, PATIENCE, RECENT, StatusReporting
 from ehmi_ap.lifecycle import Happening
 from ehmi_ap.model import Direction, EventKind, Organisation
-from ehmi_ap.ports import Enveloped
 from ehmi_ap.reports import Report, ReportState, Status, StatusAnswer, StatusOutcome
 from ehmi_ap.store.memory import MemoryStore
 from tests.store_samples import NOW, RECEIVER, SENDER, accept, claim_one, envelope, event, message

@@ -9,7 +9,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from ehmi_ap.client import Client
-from ehmi_ap.server import documents
+from ehmi_ap.server import documents, status_documents
 from ehmi_ap.server.internal import ROUTES
 from ehmi_ap.server.problem import Problem
 
@@ -29,7 +29,7 @@ def test_every_query_parameter_is_there(route):
 
 
 @pytest.mark.parametrize(
-    "kind", [documents.Message, documents.Metadata, documents.PayloadInfo, documents.Report, Problem]
+    "kind", [documents.Message, documents.Metadata, documents.PayloadInfo, status_documents.Report, Problem]
 )
 def test_every_key_is_there(kind):
     for key in TypeAdapter(kind).json_schema(by_alias=True)["properties"]:
