@@ -24,7 +24,7 @@ def ids(tmp_path_factory: pytest.TempPathFactory) -> Identities:
 @pytest.fixture
 def enrolled(tmp_path: Path, ids: Identities) -> Json:
     urls = {"issuer": "https://auth.example/realms/ehmi", "base": "https://eds.example/fhir"}
-    return enrolment.printed(tmp_path / "ap", ids, "ap", "Our-AP", SERVED, **urls)
+    return enrolment.printed(tmp_path / "ap", enrolment.settings(ids, "ap", "Our-AP", SERVED, **urls))
 
 
 def test_a_subject_is_told_as_java_reads_it(enrolled: Json) -> None:

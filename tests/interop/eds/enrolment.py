@@ -13,27 +13,30 @@ from tests.interop.eds.identities import Identities
 from tests.interop.eds.realm import Json
 
 
-def printed(
-    folder: Path, ids: Identities, name: str, device: str, served: Iterable[Organisation], *, issuer: str, base: str
+def settings(
+    ids: Identities, name: str, device: str, served: Iterable[Organisation], *, issuer: str, base: str
 ) -> Json:
-    """Of an access point that is configured in an empty folder, with the certificate called `name`."""
+    """[eds] of an access point with the certificate called `name`."""
+    return {
+        "base": base,
+        "issuer": issuer,
+        "tls": {"certificate": str(ids.chain(name)), "key": str(ids.key(name))},
+        "device": {"id": device},
+        "organisations": [{"name": f"Organisation {each.sor}", "sor": each.sor, "gln": each.gln} for each in served],
+    }
+
+
+def printed(folder: Path, eds: Json) -> Json:
+    """Of an access point with this [eds], that is configured in a folder which is made."""
     for each in ("trust", "pmodes"):
         (folder / each).mkdir(parents=True)
-    tls = {"certificate": str(ids.chain(name)), "key": str(ids.key(name))}
+    tls = eds["tls"]
     table = {
         "domain": "ehmi-ap.example",
         "party": {"id": "ehmi-ap"},
         "as4": {"public_url": "https://ehmi-ap.example/as4", "tls": tls},
         "keys": {"signing": {"file": tls["key"], "certificate": tls["certificate"]}},
-        "eds": {
-            "base": base,
-            "issuer": issuer,
-            "tls": tls,
-            "device": {"id": device},
-            "organisations": [
-                {"name": f"Organisation {each.sor}", "sor": each.sor, "gln": each.gln} for each in served
-            ],
-        },
+        "eds": eds,
     }
     config = folder / "ehmi-ap.toml"
     config.write_text(to_toml(table), encoding="utf-8")

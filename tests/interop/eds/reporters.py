@@ -13,13 +13,13 @@ from ehmi_ap.body import MemoryBody
 from ehmi_ap.config import Config
 from ehmi_ap.demo.bundle import RECEIVER, SENDER
 from ehmi_ap.demo.envelope import standard_business_document
-from ehmi_ap.model import Payload, Submission
+from ehmi_ap.model import Organisation, Payload, Submission
 from ehmi_ap.reports import ReportState
 from ehmi_ap.server import listening
 from ehmi_ap.tables import to_toml
 from tests import pair
+from tests.interop.eds import enrolment
 from tests.interop.eds.identities import Identities
-from tests.interop.eds.realm import Json
 
 PATIENCE = 120.0  # seconds; only a hang takes so long
 
@@ -58,15 +58,8 @@ async def running(folder: Path, ids: Identities, *, issuer: str, base: str) -> A
     enrolled = (("ap", "our-ap", "Our-AP", SENDER), ("other", "another-ap", "Another-AP", RECEIVER))
     for side, (name, client_id, device, served) in zip(sides, enrolled, strict=True):
         (side.home / "trust" / "eds-ca.pem").write_bytes(ids.ca.pem)
-        table: Json = {
-            "base": base,
-            "issuer": issuer,
-            "client_id": client_id,
-            "tls_trust": "eds-ca",
-            "tls": {"certificate": str(ids.chain(name)), "key": str(ids.key(name))},
-            "device": {"id": device},
-            "organisations": [{"name": served.name, "sor": served.sor, "gln": served.gln}],
-        }
+        table = enrolment.settings(ids, name, device, [Organisation(served.sor, served.gln)], issuer=issuer, base=base)
+        table |= {"client_id": client_id, "tls_trust": "eds-ca"}
         with side.config.open("a", encoding="utf-8") as config:
             config.write("\n" + to_toml({"eds": table}))
     async with AsyncExitStack() as stack:

@@ -121,9 +121,9 @@ def _realm(scene: Scene) -> Json:
     sender, receiver = (Organisation(each.sor, each.gln) for each in (SENDER, RECEIVER))
     served = {party(each, role=role) for each in scene.events for role in (0, 1)} | {sender}
     urls = {"issuer": scene.keycloak.issuer, "base": scene.eds.base}
-    ours = enrolment.printed(scene.folder / "ap", scene.ids, "ap", audit_events.DEVICES[0].id, served, **urls)
-    others = {receiver}
-    theirs = enrolment.printed(scene.folder / "other", scene.ids, "other", "Another-AP", others, **urls)
+    ours = enrolment.settings(scene.ids, "ap", audit_events.DEVICES[0].id, served, **urls)
+    theirs = enrolment.settings(scene.ids, "other", "Another-AP", {receiver}, **urls)
+    ours, theirs = (enrolment.printed(scene.folder / each["device"]["id"], each) for each in (ours, theirs))
     ca = scene.ids.ca.cert.subject.rfc4514_string()
     everybody = [
         realm.client("our-ap", ours, ca=ca),
