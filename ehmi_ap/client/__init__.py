@@ -6,6 +6,9 @@
             client.payload(message["message_id"], 1, to=Path("in.xml"), direction="inbound")
             client.ack(message["message_id"])
 
+What is submitted is signed with `Client(url, token, signing=load_key_pairs(data)[0])` (ehmi_ap.crypto.keys); what is
+fetched has to be signed with `client.payload(..., signers=Signers(anchors=...))` (ehmi_ap.crypto.signers).
+
 Answers are the JSON objects of docs/reference/rest.md. What goes wrong is raised as the error of ehmi_ap.errors
 that the access point named (NotFound, SubmissionError, SubmissionConflict, NotAllowed, ConfigError, StoreError), with
 the ClientError that holds the whole problem as its cause; anything else as a ClientError itself; a connection that

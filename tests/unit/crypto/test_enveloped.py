@@ -135,6 +135,26 @@ def test_a_canonical_form_after_the_enveloped_transform_passes_where_the_caller_
             verify(signed, forms=forms)
 
 
+def test_a_prefix_list_is_no_form_of_a_whole_document():
+    """libxmlsec takes it; nothing needs one there, so it is one thing less to be right about."""
+    root = etree.fromstring(DOCUMENT)
+    template = xmlsec.template.create(root, xc.TransformExclC14N, xc.TransformRsaSha256)
+    reference = xmlsec.template.add_reference(template, xc.TransformSha256, uri="")
+    xmlsec.template.add_transform(reference, xc.TransformEnveloped)
+    last = xmlsec.template.add_transform(reference, xc.TransformExclC14N)
+    xmlsec.template.transform_add_c14n_inclusive_namespaces(last, ["a"])
+    xmlsec.template.x509_data_add_certificate(xmlsec.template.add_x509_data(xmlsec.template.ensure_key_info(template)))
+    root.append(template)
+    context = xmlsec.SignatureContext()
+    context.key = xmlsec.Key.from_memory(LEAF.key_pem, xc.KeyDataFormatPem)
+    context.key.load_cert_from_memory(LEAF.pem, xc.KeyDataFormatPem)
+    context.sign(template)
+    assert libxmlsec_verifies(etree.tostring(root))
+
+    with pytest.raises(NotAllowedAlgorithm, match="PrefixList"):
+        verify(etree.tostring(root), forms=(EXC_C14N,))
+
+
 def test_the_octets_are_what_was_signed_and_hold_no_signature():
     signed = enveloped.signed(DOCUMENT, PAIR)
 
