@@ -63,8 +63,7 @@ class Envelopes(Protocol):
         identifiers: Collection[str],
         messages: Collection[str],
     ) -> Sequence[KnownEnvelope]:
-        """What `sender` sent with one of these EnvelopeIdentifiers, or to `receiver` with one of these
-        MessageIdentifiers; GLNs.
+        """What `sender` sent with these EnvelopeIdentifiers, and to `receiver` with these MessageIdentifiers (GLNs).
 
         Oldest first, and only a few for each identifier: the oldest of an envelope's, the newest of a message's. Who
         uses one for everything costs no more than others.

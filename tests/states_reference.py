@@ -91,7 +91,7 @@ backend of the message.
 
 SEEN_HEAD = """
 `code` of `seen-before` is a row of EHMI's rules for reliable messaging ([decision 52](../decisions/0052-duplicates-of-an-msh.md)).
-They are for message service handlers: an access point tells both ends what it saw, and what the rules ask of them.
+Those rules are for message service handlers: an access point tells both ends what it saw, and what is asked of them.
 
 """
 

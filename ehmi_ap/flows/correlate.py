@@ -92,6 +92,7 @@ def _awaiting(envelope: Envelope, world: World) -> Envelope:
 
 
 def _answer(envelope: Envelope, message: UserMessage, known: KnownEnvelope, world: World) -> DeliveryEvent:
+    what = envelope.type if envelope.kind is Kind.RECEIPT else envelope.message.type
     return DeliveryEvent(
         kind=EventKind.ANSWERED,
         message_id=known.message_id,
@@ -99,7 +100,7 @@ def _answer(envelope: Envelope, message: UserMessage, known: KnownEnvelope, worl
         at=world.now(),
         failed=envelope.positive is False,
         code=envelope.kind.value,
-        detail=quoted(f"{envelope.type} in message {message.message_id}"),
+        detail=quoted(f"{what} in message {message.message_id}"),
         backend=known.backend,
     )
 

@@ -37,8 +37,8 @@ _AT_RECEIVER: Mapping[Row, str] = {
     ReceiptArrival.CONTRADICTION: "That is not allowed: ask its sender what became of the message.",
 }
 _AT_SENDER: Mapping[Row, str] = {
-    Arrival.REPEAT: "The receiver ignores it: what is sent again needs a new EnvelopeIdentifier.",
-    Arrival.RESEND: "For the receiver it is that message, sent again: a new one needs a new MessageIdentifier.",
+    Arrival.REPEAT: "If the receiver has that one, it ignores this: what is sent again needs a new EnvelopeIdentifier.",
+    Arrival.RESEND: "To the receiver it is that message, sent again: a new one needs a new MessageIdentifier.",
     Arrival.REFUSE: "The receiver may refuse it: every envelope needs an EnvelopeIdentifier of its own.",
     ReceiptArrival.IGNORE: "The receiver ignores this one.",
     ReceiptArrival.CONTRADICTION: "That is not allowed: tell the receiver what became of the message.",

@@ -49,7 +49,7 @@ async def test_a_message_its_receipts_and_its_acknowledgement_stand_in_one_timel
     assert as4.endswith("@practice.example")
     told = [
         ("answered", "envelope-receipt", f"ReceiptAcknowledgement in message {receipt}"),
-        ("answered", "acknowledgement", f"Bundle in message {acknowledgement}"),
+        ("answered", "acknowledgement", f"acknowledgement-message in message {acknowledgement}"),
     ]
     assert await timeline(hospital, message) == [("msg-received",), ("msg-sent", as4), *told]
     assert await timeline(practice, message) == [("msg-received", as4), ("msg-sent",), *told]
@@ -105,7 +105,7 @@ async def test_the_official_envelopes(ehmi: Ehmi, shared_data: Path) -> None:
     for site in (hospital, practice):
         assert await answers(site, message) == [
             ("envelope-receipt", f"SBDHReceiptAcknowledgement in message {receipt}"),
-            ("acknowledgement", f"Bundle in message {acknowledgement}"),
+            ("acknowledgement", f"acknowledgement-message in message {acknowledgement}"),
         ]
         assert await answers(site, acknowledgement) == [
             ("envelope-receipt", f"ReceiptAcknowledgement in message {last}")

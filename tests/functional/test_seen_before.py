@@ -19,7 +19,7 @@ async def codes(site: Site, message_id: MessageId) -> list[str]:
 
 
 ROWS = [
-    (("e1", "m1"), Arrival.REPEAT, "Ignore what is in it", "ignores it"),
+    (("e1", "m1"), Arrival.REPEAT, "Ignore what is in it", "it ignores this"),
     (("e2", "m1"), Arrival.RESEND, "may be lost", "sent again"),
     (("e1", "m2"), Arrival.REFUSE, "Use nothing of it", "of its own"),
 ]
