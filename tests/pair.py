@@ -8,8 +8,11 @@ daemon can be killed and started again at the same address.
 """
 
 import ipaddress
+import itertools
+import os
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -47,13 +50,19 @@ class Side:
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}/as4"
 
 
+_FIRST, _PORTS = 20_000, 12_000
+"""Below the ports that systems give away by themselves, so that nobody gets one before it is used."""
+_numbers = itertools.count(os.getpid() * 97)  # other processes of a test run begin elsewhere
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports that are free now; all are held open until the last is found, so that they differ."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
+    """Ports of the loopback that are free now, none of them given before; for what is started later."""
+    found: list[int] = []
+    while len(found) < count:
+        port = _FIRST + next(_numbers) % _PORTS
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            found.append(port)
+    return found
 
 
 def write_pair(
