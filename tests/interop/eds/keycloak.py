@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from aiohttp.test_utils import unused_port
 
 from tests.interop import maven
 from tests.interop.eds import clients
 from tests.interop.eds.identities import Identities
 from tests.interop.eds.realm import NAME, Json
 from tests.interop.peer import PeerFailed
+from tests.pair import free_ports
 
 STARTED = 180.0
 """Seconds that the first start may take on a busy machine; there it makes its database."""
@@ -32,7 +32,7 @@ class Keycloak:
     def __init__(self, home: Path, folder: Path, ids: Identities) -> None:
         self._home = home
         self._folder = folder.resolve()
-        self._port, self._management = unused_port(), unused_port()
+        self._port, self._management = free_ports(2)
         self._process: asyncio.subprocess.Process | None = None
         self._tls = ssl.create_default_context(cafile=ids.files / "server.chain.pem")
         self._options = {

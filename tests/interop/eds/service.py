@@ -4,12 +4,11 @@ import json
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from aiohttp.test_utils import unused_port
-
 from tests.interop.eds.identities import Identities
 from tests.interop.eds.realm import AUDIENCE, Json
 from tests.interop.fhir import judge
 from tests.interop.identities import PASSWORD
+from tests.pair import free_ports
 
 
 class Eds:
@@ -21,7 +20,7 @@ class Eds:
         self._log = folder / "eds.log"
         self._config = folder / "eds.json"
         self._taken = folder / "taken.ndjson"
-        self._port = unused_port()
+        [self._port] = free_ports(1)
         self._life: AsyncExitStack | None = None
         self._config.write_text(
             json.dumps(
