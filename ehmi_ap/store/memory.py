@@ -5,7 +5,7 @@ method is a transaction as it is.
 """
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
@@ -13,13 +13,13 @@ from heapq import heappop, heappush
 from ehmi_ap.body import Body, MemoryBody, MemorySpool, Spool, read_all
 from ehmi_ap.correlation import Enveloped, Envelopes
 from ehmi_ap.envelope import Kind
-from ehmi_ap.errors import NotFound, StoreError, SubmissionConflict
+from ehmi_ap.errors import StoreError, SubmissionConflict
 from ehmi_ap.lifecycle import Happening, State
 from ehmi_ap.model import DeliveryEvent, Direction, MessageId, PartyId, Signed, UserMessage, Wire
 from ehmi_ap.ports import Job, Kept, Query, Sent, Stored, found_lane, party_key
 from ehmi_ap.reports import Reports
 from ehmi_ap.store.memory_reports import MemoryEnvelopes, MemoryReports
-from ehmi_ap.store.rows import Row, matches
+from ehmi_ap.store.rows import Row, forget_payloads, job_of, matches, stored_of
 from ehmi_ap.store.rules import CLAIM, FAILED, FINAL, HELD, backend_of, direction_of, lane_of, next_state
 
 
@@ -31,17 +31,6 @@ class MemoryBlobs:
 
     def owns(self, body: Body) -> bool:
         return body.resident
-
-
-@dataclass(frozen=True, slots=True)
-class _Purged:
-    """What is left of a payload."""
-
-    size: int
-    resident: bool = False
-
-    def chunks(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:  # noqa: ARG002 (the port's)
-        raise NotFound("the bytes of this payload are no longer kept")
 
 
 _Identity = tuple[Direction, MessageId, str]
@@ -133,7 +122,7 @@ class MemoryStore:
                 passed.append(entry)
                 continue
             self._claim(row, now, lease)
-            jobs.append(_job(row))
+            jobs.append(job_of(row))
         for entry in passed:
             heappush(queue, entry)
         return jobs
@@ -241,7 +230,7 @@ class MemoryStore:
 
     def _stored(self, row: Row) -> Stored:
         answers, answered_by = self._envelopes.answers(row.key), self._envelopes.answered_by(row.key)
-        return replace(_stored(row), answers=answers, answered_by=answered_by)
+        return replace(stored_of(row), answers=answers, answered_by=answered_by)
 
     async def receipt(self, key: int) -> Wire | None:
         row = self._open.rows.get(key)
@@ -293,7 +282,7 @@ class MemoryStore:
             self._envelopes.forget(row.key)
         bare = [r for r in rows if r not in old and r.payloads_kept and r.changed_at < payloads_before]
         for row in bare:
-            _forget_payloads(row)
+            forget_payloads(row)
         self._forget_events(old, datetime.min.replace(tzinfo=UTC))
         return len(old) + len(bare)
 
@@ -418,45 +407,3 @@ def _identity(message: UserMessage, direction: Direction) -> _Identity:
 
 def _resident(wire: Wire) -> Wire:
     return replace(wire, body=MemoryBody(read_all(wire.body)))
-
-
-def _job(row: Row) -> Job:
-    return Job(
-        key=row.key,
-        message=row.message,
-        pmode=row.pmode,
-        backend=row.backend,
-        lane=row.lane,
-        attempts=row.attempts,
-        first_at=row.first_at,
-        signed=row.signed,
-        signers=tuple(sorted(row.signers)),
-        lost_code=row.code,
-    )
-
-
-def _stored(row: Row) -> Stored:
-    return Stored(
-        key=row.key,
-        direction=row.direction,
-        state=row.state,
-        message=row.message,
-        pmode=row.pmode,
-        backend=row.backend,
-        attempts=row.attempts,
-        first_at=row.first_at,
-        changed_at=row.changed_at,
-        due=None if row.state in HELD else row.due,
-        has_receipt=row.receipt is not None,
-        payloads_kept=row.payloads_kept,
-        last_code=row.code,
-        last_detail=row.detail,
-    )
-
-
-def _forget_payloads(row: Row) -> None:
-    def gone(body: Body) -> Body:
-        return _Purged(body.size) if body.size else body
-
-    row.payloads_kept = False
-    row.message = replace(row.message, payloads=tuple(replace(p, body=gone(p.body)) for p in row.message.payloads))

@@ -1,13 +1,15 @@
-"""The rows of the memory store, and which of them a query asks for."""
+"""The rows of the memory store: which of them a query asks for, and what workers and faces get of one."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from ehmi_ap.body import Body
+from ehmi_ap.errors import NotFound
 from ehmi_ap.lifecycle import State
 from ehmi_ap.model import Direction, Signed, UserMessage, Wire
-from ehmi_ap.ports import Query
-from ehmi_ap.store.rules import end_entity, partner
+from ehmi_ap.ports import Job, Query, Stored
+from ehmi_ap.store.rules import HELD, end_entity, partner
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -57,3 +59,60 @@ def _end_entities(message: UserMessage) -> tuple[str | None, ...]:
 def matches(row: Row, query: Query) -> bool:
     """Whether a row fits all filters that are given."""
     return all(given(query) is None or fits(row, query) for given, fits in _MATCHERS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Purged:
+    """What is left of a payload."""
+
+    size: int
+    resident: bool = False
+
+    def chunks(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:  # noqa: ARG002 (the port's)
+        raise NotFound("the bytes of this payload are no longer kept")
+
+
+def job_of(row: Row) -> Job:
+    """As a claim gives it."""
+    return Job(
+        key=row.key,
+        message=row.message,
+        pmode=row.pmode,
+        backend=row.backend,
+        lane=row.lane,
+        attempts=row.attempts,
+        first_at=row.first_at,
+        signed=row.signed,
+        signers=tuple(sorted(row.signers)),
+        lost_code=row.code,
+    )
+
+
+def stored_of(row: Row) -> Stored:
+    """As faces show it, but for its answers."""
+    return Stored(
+        key=row.key,
+        direction=row.direction,
+        state=row.state,
+        message=row.message,
+        pmode=row.pmode,
+        backend=row.backend,
+        attempts=row.attempts,
+        first_at=row.first_at,
+        changed_at=row.changed_at,
+        due=None if row.state in HELD else row.due,
+        has_receipt=row.receipt is not None,
+        payloads_kept=row.payloads_kept,
+        last_code=row.code,
+        last_detail=row.detail,
+    )
+
+
+def forget_payloads(row: Row) -> None:
+    """Their sizes stay."""
+
+    def gone(body: Body) -> Body:
+        return _Purged(body.size) if body.size else body
+
+    row.payloads_kept = False
+    row.message = replace(row.message, payloads=tuple(replace(p, body=gone(p.body)) for p in row.message.payloads))
