@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from ehmi_ap import gln, tables
+from ehmi_ap import gln, sor, tables
 from ehmi_ap.config.settings import UNREGISTERED, BackendConfig, Config, Eds, Tls
 from ehmi_ap.discovery.network import resolver_mistakes
 from ehmi_ap.errors import ConfigError
@@ -158,13 +158,13 @@ def _eds(eds: Eds) -> Iterator[str]:
     if eds.tls.client_ca is not None:
         yield "[eds.tls] client_ca: is for listeners"
     pairs = [(each.sor, each.gln) for each in eds.organisations]
-    for number, (sor, location) in enumerate(pairs):
+    for number, (code, location) in enumerate(pairs):
         place = f"[eds] organisations #{number + 1}"
-        if not re.fullmatch(r"[0-9]{6,18}", sor):
+        if not sor.CODE.fullmatch(code):
             yield f"{place} sor: has to be the digits of a SOR code"
         if not gln.is_valid(location):
             yield f"{place} gln: has to be 13 digits, of which the last one is the check digit"
-        if (sor, location) in pairs[:number]:
+        if (code, location) in pairs[:number]:
             yield f"{place}: has the SOR code and GLN of another one; leave one out"
 
 

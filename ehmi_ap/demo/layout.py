@@ -3,7 +3,6 @@
 Nothing in them is of the access point at the other end: a P-Mode names the network, and the network the CAs.
 """
 
-import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from shutil import copyfile
 
-from ehmi_ap import tables
+from ehmi_ap import sor, tables
 from ehmi_ap.config import Config
 from ehmi_ap.demo.authorization import Enrolment
 from ehmi_ap.demo.eds import Eds
@@ -26,7 +25,6 @@ SYSTEM_CA = "demo-system-ca"
 """The CA, by its name in trust/, of what signs between a system and its access point."""
 SYSTEMS = {"c2": "c1", "c3": "c4"}
 """Who stands behind which access point; also the name of its backend."""
-_SOR = re.compile(r"[0-9]{6,18}")  # what a configuration takes for one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +113,7 @@ def _eds(folder: Path, name: str, around: Around) -> dict[str, object]:
     )
     around.eds.authorization.enrol(enrolment)
     # An envelope may be without this SOR code, or have one that no configuration takes; it is carried all the same.
-    sor = serves.sor if _SOR.fullmatch(serves.sor) else "000000"
+    code = serves.sor if sor.CODE.fullmatch(serves.sor) else "000000"
     return {
         "base": around.eds.base,
         "issuer": around.eds.issuer,
@@ -123,7 +121,7 @@ def _eds(folder: Path, name: str, around: Around) -> dict[str, object]:
         "tls_trust": TLS_CA,
         "tls": _named(client.write(folder / "keys", "eds-client")),
         "device": {"id": party, "name": f"{name.upper()} of the demo"},
-        "organisations": [{"name": f"{SYSTEMS[name].upper()} of the demo", "sor": sor, "gln": serves.gln}],
+        "organisations": [{"name": f"{SYSTEMS[name].upper()} of the demo", "sor": code, "gln": serves.gln}],
     }
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from uuid import UUID
 
-from ehmi_ap import gln
+from ehmi_ap import gln, sor
 from ehmi_ap.ehmi import names
 from ehmi_ap.ehmi.checks import RECEIPT_WITHIN
 from ehmi_ap.ehmi.envelope_text import ContentNamespace, legal, write
@@ -16,7 +16,6 @@ from ehmi_ap.model import Organisation, Participant
 
 _ID = re.compile(r"[A-Za-z0-9.-]{1,64}")  # FHIR's id
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_SOR = re.compile(r"[0-9]{6,18}")
 _STATISTICS = re.compile(r"[!-~]{1,255}")
 _PATIENT = re.compile(r"[0-9]{6}[0-9A-Z]{4}")
 _ACKNOWLEDGEMENT_VERSION = "2.0"
@@ -120,7 +119,7 @@ def _needed(value: str, form: re.Pattern[str], what: str) -> str:
 
 
 def _organisation(found: Organisation, role: str) -> Organisation:
-    _needed(found.sor, _SOR, f"SOR code of the {role}")
+    _needed(found.sor, sor.CODE, f"SOR code of the {role}")
     if not gln.is_valid(found.gln):
         wrong = "none, or several" if not found.gln else "no right one (13 digits, the last a check digit)"
         raise SubmissionError(f"the {role} has to have one GLN; it has {wrong}", fix=_FIX)

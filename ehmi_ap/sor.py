@@ -1,0 +1,5 @@
+"""SOR codes, by which Denmark's register of health organisations names its entries."""
+
+import re
+
+CODE = re.compile(r"[0-9]{6,18}")
