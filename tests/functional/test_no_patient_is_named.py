@@ -35,6 +35,7 @@ from ehmi_ap.model import Payload, Submission
 from ehmi_ap.ports import Query
 from ehmi_ap.reports import ReportState
 from tests.functional.test_delivery_status import PATIENCE, Place
+from tests.logged import logged
 
 FORMS = (PATIENT_CPR, f"{PATIENT_CPR[:6]}-{PATIENT_CPR[6:]}")
 """As the demo's message has it, and as people write it."""
@@ -94,16 +95,8 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
 
 @pytest.fixture
 def log() -> Iterator[list[logging.LogRecord]]:
-    records: list[logging.LogRecord] = []
-    handler = logging.Handler(logging.DEBUG)
-    handler.emit = records.append  # type: ignore[method-assign]  # a list is enough
-    root = logging.getLogger()
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    yield records
-    root.removeHandler(handler)
-    root.setLevel(level)
+    with logged(of="") as records:
+        yield records
 
 
 @pytest.mark.parametrize("checked", [True, False], ids=["refused to C1", "refused to C2"])

@@ -43,6 +43,7 @@ from ehmi_ap.errors import (
 )
 from ehmi_ap.server import listening
 from tests import pki
+from tests.logged import logged
 from tests.pair import Side, write_pair
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -149,11 +150,8 @@ async def both(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Both]:
     shown = pki.make_leaf(TLS_CA, "msh", key="c", **WINDOW)
     write_private(folder / "msh-tls.pem", shown.key_pem + shown.pem)
     (folder / "ca.pem").write_bytes((sides[0].home / "trust" / "pair-ca.pem").read_bytes())
-    records: list[logging.LogRecord] = []
-    handler = logging.Handler(logging.DEBUG)
-    handler.emit = records.append  # type: ignore[method-assign]
-    logging.getLogger().addHandler(handler)
     async with AsyncExitStack() as stack:
+        records = stack.enter_context(logged())
         running = []
         for side in sides:
             write_side(side)
@@ -165,7 +163,6 @@ async def both(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Both]:
             assert addresses.internal.startswith("https://")
             running.append(Msh(ap, addresses.internal.replace("127.0.0.1", "localhost"), folder))
         yield Both(*running, records)
-    logging.getLogger().removeHandler(handler)
 
 
 def envelope() -> bytes:
@@ -368,7 +365,7 @@ async def test_the_administrator_submits_in_somebody_s_name_and_signs_as_well(bo
     ):
         with both.alpha.client(ADMIN, signing=signing) as client, pytest.raises(error) as caught:
             await asyncio.to_thread(partial(client.submit_sbd, DOCUMENT, backend=backend))
-        assert caught.value.__cause__.status == 403  # type: ignore[union-attr]
+        assert caught.value.__cause__.status == 403  # type: ignore[union-attr]  # it is the client's own
 
 
 async def test_trust_that_is_taken_away_over_rest_is_gone_at_once(both: Both) -> None:

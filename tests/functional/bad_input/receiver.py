@@ -12,8 +12,8 @@ PATIENTID; it must never come back, be logged or stay on disk.
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +25,7 @@ from ehmi_ap.model import DeliveryEvent, UserMessage
 from ehmi_ap.ports import Query, Submit
 from ehmi_ap.server import listening
 from tests import craft, independent, pki
+from tests.logged import logged
 from tests.pair import ACTION, PARTY_TYPE, SERVICE, Side, write_pair
 from tests.unit.server.conftest import Answer, Face
 
@@ -281,7 +282,7 @@ async def receiving(folder: Path) -> AsyncIterator[Receiver]:
     c4 = C4()
     async with AccessPoint(config, backends={"c4": c4}) as ap, listening(ap) as addresses:
         receiver = Receiver(Face(ap, addresses), alpha, beta, c4)
-        with _logged(receiver.log):
+        with logged() as receiver.log:
             yield receiver
         traces = receiver.traces()
     assert traces == [], "the patient of a refused message is still on disk"
@@ -305,18 +306,3 @@ def _write_pmodes(beta: Side) -> None:
         f'partner = "{GAMMA}"\nservice = "{SERVICE}"\nactions = ["{ACTION}"]\ntrust = ["pair-ca"]\n'
         'party_binding = "subject-cn"\n'
     )
-
-
-@contextmanager
-def _logged(records: list[logging.LogRecord]) -> Iterator[None]:
-    """Everything that anybody logs while the block runs, the product at every level."""
-    handler, product = logging.Handler(), logging.getLogger("ehmi_ap")
-    handler.emit = records.append  # type: ignore[method-assign]
-    level = product.level
-    product.setLevel(logging.DEBUG)
-    logging.getLogger().addHandler(handler)
-    try:
-        yield
-    finally:
-        logging.getLogger().removeHandler(handler)
-        product.setLevel(level)

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from tests.functional.bad_input.documents import DOCUMENT, PATIENT
 from tests.functional.bad_input.mutations import CHANGES, STROKES, WITHIN, rebuilt, struck
 from tests.functional.bad_input.receiver import CANARY, XML
+from tests.logged import logged
 from tests.pair import ACTION, SERVICE
 from tests.unit.server.rest import Rest, Said, exchange
 
@@ -119,26 +120,22 @@ class C1:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def c1(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[C1]:
-    records: list[logging.LogRecord] = []
-    handler = logging.Handler()
-    handler.emit = records.append  # type: ignore[method-assign]
-    logging.getLogger().addHandler(handler)
-    async with exchange(tmp_path_factory.mktemp("submissions")) as (alpha, beta):
-        base = {"partner": "beta", "url": beta.addresses.as4, "certificate": "beta", "service": SERVICE}
-        for name, more in {
-            "corners": {"actions": ["corners"], "four_corner": True},
-            "ehmi": {"actions": ["ehmi"], "profile": "ehmi"},
-            "small": {"actions": ["small"], "limits": {"message_bytes": 2000}},
-            "one": {"actions": ["both"], "agreement": "urn:one"},
-            "two": {"actions": ["both"], "agreement": "urn:two"},
-        }.items():
-            await alpha.ap.put_pmode(name, {**base, **more})
-        await alpha.ap.put_pmode(
-            "fetch", {"partner": "beta", "certificate": "beta", "service": SERVICE, "actions": ["fetch"]}
-        )
-        yield C1(alpha, records)
-        store = alpha.ap.config.store
-    logging.getLogger().removeHandler(handler)
+    with logged() as records:
+        async with exchange(tmp_path_factory.mktemp("submissions")) as (alpha, beta):
+            base = {"partner": "beta", "url": beta.addresses.as4, "certificate": "beta", "service": SERVICE}
+            for name, more in {
+                "corners": {"actions": ["corners"], "four_corner": True},
+                "ehmi": {"actions": ["ehmi"], "profile": "ehmi"},
+                "small": {"actions": ["small"], "limits": {"message_bytes": 2000}},
+                "one": {"actions": ["both"], "agreement": "urn:one"},
+                "two": {"actions": ["both"], "agreement": "urn:two"},
+            }.items():
+                await alpha.ap.put_pmode(name, {**base, **more})
+            await alpha.ap.put_pmode(
+                "fetch", {"partner": "beta", "certificate": "beta", "service": SERVICE, "actions": ["fetch"]}
+            )
+            yield C1(alpha, records)
+            store = alpha.ap.config.store
     traces = [path for path in store.rglob("*") if path.is_file() and CANARY.encode() in path.read_bytes()]
     assert traces == [], "the patient of a refused submission is still on disk"
 
