@@ -131,7 +131,7 @@ def test_a_message_that_is_none(folder: Path, capsys: pytest.CaptureFixture[str]
 class _Daemon(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.seen.append((self.headers, body, self.connection.getpeercert()))  # type: ignore[attr-defined]
+        self.server.seen.append((self.headers, body, self.connection.getpeercert()))  # type: ignore[attr-defined]  # of the server below
         self.send_response(202)
         self.end_headers()
         self.wfile.write(b'{"message_id": "1@x"}')
@@ -149,7 +149,7 @@ def asking_for_a_certificate(folder: Path) -> Iterator[Any]:
     context.load_verify_locations(folder / "root.pem")
     context.verify_mode = ssl.CERT_REQUIRED
     server = HTTPServer(("127.0.0.1", 0), _Daemon)
-    server.seen = []  # type: ignore[attr-defined]
+    server.seen = []  # type: ignore[attr-defined]  # where its handlers note
     server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
