@@ -117,7 +117,11 @@ def _status(
         lacking = ", ".join(found.missing)
         log.warning(
             "no delivery status can be made",
-            extra={"message_id": message.message_id, "detail": f"the envelope lacks {lacking}"},
+            extra={
+                "message_id": message.message_id,
+                "detail": f"the envelope lacks {lacking}",
+                "fix": "Have whoever makes the envelopes write these scopes once each; the message passes all the same.",
+            },
         )
         return Status(organisation=Organisation("", ""), facts=to_json(found))
     ours = found.sender if direction is Direction.OUTBOUND else found.receiver  # design decision 11

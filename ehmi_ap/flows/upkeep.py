@@ -36,7 +36,8 @@ async def upkeep(world: World, retention: Retention) -> int:
     given_up = await world.store.reports.expire(before=before, now=now, what=TOO_OLD)
     if given_up:
         world.count("status_lost")
-        log.error("delivery status was given up: EDS did not take it in time", extra={"messages": given_up})
+        fix = "These are lost to EDS. `ehmi-ap eds queue` says why it does not take the others."
+        log.error("delivery status was given up: EDS did not take it in time", extra={"messages": given_up, "fix": fix})
     touched = await world.store.purge(
         payloads_before=now - timedelta(days=retention.payload_days),
         failed_payloads_before=before,
