@@ -120,7 +120,7 @@ def _status(
             extra={
                 "message_id": message.message_id,
                 "detail": f"the envelope lacks {lacking}",
-                "fix": "Have whoever makes the envelopes write these scopes once each; the message passes all the same.",
+                "fix": "Have whoever makes the envelopes write these scopes once each. The message passes.",
             },
         )
         return Status(organisation=Organisation("", ""), facts=to_json(found))
